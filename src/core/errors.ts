@@ -30,7 +30,6 @@ export const problems = {
   missing_answer: [422, 'A required question was not answered'],
   invalid_answer: [422, 'An answer was refused'],
   calendly_rejected: [422, 'Calendly refused the request'],
-  payment_invalid: [422, 'The payment cannot be used'],
   not_refundable: [422, 'This booking cannot be refunded'],
   rate_limited: [429, 'Too many requests'],
   booking_quota_exhausted: [429, 'The booking quota is used up'],

@@ -1,0 +1,238 @@
+import { type Booking, type CancelerType, type Change, resolutionOf } from './booking.ts'
+import { revise } from './booking-changes.ts'
+import type { BookingReads, BookingTables, Transact } from './booking-tables.ts'
+import type { CancellationFact, CancelOutcome, EventFact, InviteeFact } from './calendly.ts'
+import type { Caller } from './callers.ts'
+import { AppError } from './errors.ts'
+import type { Execution } from './idempotency.ts'
+import { submissionLeaseMs } from './outcomes.ts'
+import { lockBooking, note, recordCanceled } from './recording.ts'
+import type { System } from './system.ts'
+
+export type CancelRequest = {
+  reason?: string | undefined
+  cancelerType: CancelerType
+  /** What is to happen to the money; kept with the intent. */
+  refund: 'policy' | 'full' | 'none' | { amount: number }
+  /** Calendly can only cancel a whole event: `event` says that the others in it may go too. */
+  scope: 'invitee' | 'event'
+}
+
+type CancelIntent = Extract<Change, { kind: 'cancel' }>
+
+/** How a booking stands at Calendly. `isShared`: others sit in the same event. */
+type Standing =
+  | { kind: 'active'; isShared: boolean }
+  | { kind: 'canceled'; fact: CancellationFact | undefined; isWholeEvent: boolean }
+  | { kind: 'moved' }
+  | { kind: 'missing' }
+
+type Deps = {
+  system: System
+  transact: Transact
+  reads: Pick<BookingReads, 'find'>
+  lookupsMs: readonly number[]
+  calendly: {
+    cancelEvent: (event: string, reason?: string) => Promise<CancelOutcome>
+    findEvent: (uri: string) => Promise<EventFact | undefined>
+    findInvitee: (uri: string) => Promise<InviteeFact | undefined>
+    dropAvailability: (eventType: string) => void
+  }
+}
+
+/** What was asked for is written first and then sought until it is done or Calendly refuses it. */
+export function createCancellations({ system, transact, reads, lookupsMs, calendly }: Deps) {
+  return {
+    /** The booking as it is now: `canceled`, or with a `change` that is still under way. */
+    async cancel(caller: Caller, id: string, request: CancelRequest, execution: Execution): Promise<Booking> {
+      const booking = await reads.find(caller.tenantId, id)
+      if (!booking) throw new AppError('booking_not_found')
+      if (isCanceling(booking)) return booking
+      refuse(booking, request, system.now())
+      const standing = booking.isGroup ? await standingOf(booking) : unseen
+      refuseShared(standing, request.scope)
+      const begun = await transact((tables) => begin(tables, booking, request, execution))
+      if (!begun.isOurs) return begun.booking
+      const result = await proceed(begun.booking, standing).catch((error: unknown) => {
+        // The intent is durable and the resolver goes on with it.
+        if (error instanceof AppError && error.status === 503) return begun.booking
+        throw error
+      })
+      if (result instanceof AppError) throw result
+      return result
+    },
+
+    /** For the resolver: what became of a cancellation that was begun? Looks before it asks again. */
+    async resume(booking: Booking, intent: CancelIntent): Promise<void> {
+      const standing = await standingOf(booking)
+      const isOthers = standing.kind === 'active' && standing.isShared && intent.scope !== 'event'
+      await (isOthers ? giveUp(booking, groupEvent()) : proceed(booking, standing))
+    }
+  }
+
+  /** What is gone already needs no asking, which in a group would hit the others. */
+  async function proceed(booking: Booking, standing: Standing): Promise<Booking | AppError> {
+    return standing.kind === 'canceled' || standing.kind === 'moved'
+      ? conclude(booking, standing)
+      : perform(booking)
+  }
+
+  /** Asks Calendly. The booking as it then stands, or why it cannot be canceled. */
+  async function perform(booking: Booking): Promise<Booking | AppError> {
+    const reason = booking.change?.kind === 'cancel' ? booking.change.reason : undefined
+    const outcome = await calendly.cancelEvent(booking.calendly.event ?? '', reason)
+    calendly.dropAvailability(booking.eventType)
+    switch (outcome.kind) {
+      case 'done':
+        return finish(booking, outcome.cancellation, true)
+      case 'ambiguous':
+        return postpone(booking, 'unknown')
+      case 'not_done':
+        return postpone(booking, 'pending')
+      case 'refused': {
+        const standing = await standingOf(booking).catch(() => undefined)
+        if (!standing) return postpone(booking, 'unknown')
+        if (standing.kind === 'active' || standing.kind === 'missing') {
+          return giveUp(booking, new AppError('not_cancelable', outcome.detail))
+        }
+        return conclude(booking, standing)
+      }
+    }
+  }
+
+  async function conclude(
+    booking: Booking,
+    standing: Extract<Standing, { kind: 'canceled' | 'moved' }>
+  ): Promise<Booking | AppError> {
+    return standing.kind === 'canceled'
+      ? finish(booking, standing.fact, standing.isWholeEvent)
+      : giveUp(booking, new AppError('not_cancelable', 'It has just been rescheduled: read it again.'))
+  }
+
+  /** Throws while Calendly cannot be read. Only what was read as canceled counts as that. */
+  async function standingOf({ calendly: { event, invitee } }: Booking): Promise<Standing> {
+    const [seat, whole] = await Promise.all([
+      calendly.findInvitee(invitee ?? ''),
+      calendly.findEvent(event ?? '')
+    ])
+    if (seat?.rescheduled) return { kind: 'moved' }
+    if (whole?.status === 'canceled') {
+      return { kind: 'canceled', fact: whole.cancellation, isWholeEvent: true }
+    }
+    if (seat?.status === 'canceled') return { kind: 'canceled', fact: seat.cancellation, isWholeEvent: false }
+    return whole ? { kind: 'active', isShared: whole.inviteesCounter.active > 1 } : { kind: 'missing' }
+  }
+
+  /** `isOurs` is false when somebody else had begun it: theirs is the call to Calendly. */
+  async function begin(
+    tables: BookingTables,
+    asked: Booking,
+    request: CancelRequest,
+    execution: Execution
+  ): Promise<{ booking: Booking; isOurs: boolean }> {
+    const booking = await lockBooking(tables, asked)
+    await execution.begin(tables, booking.id)
+    if (isCanceling(booking)) return { booking, isOurs: false }
+    const now = system.now()
+    refuse(booking, request, now)
+    const next = revise(booking, now, { change: intentOf(booking, request, now), resolution: undefined })
+    await tables.bookings.update(next, submissionLeaseMs)
+    await note(tables, next, 'cancel_requested', {
+      canceler_type: request.cancelerType,
+      refund: request.refund
+    })
+    return { booking: next, isOurs: true }
+  }
+
+  /** With the whole event every booking of ours in it is gone. */
+  async function finish(
+    asked: Booking,
+    fact: CancellationFact | undefined,
+    isWholeEvent: boolean
+  ): Promise<Booking> {
+    return transact(async (tables) => {
+      const others = isWholeEvent
+        ? await tables.bookings.lockByEvent(asked.tenantId, asked.calendly.event ?? '')
+        : []
+      const booking = await lockBooking(tables, asked)
+      const now = system.now()
+      for (const other of others) {
+        if (other.id === asked.id || other.status !== 'confirmed') continue
+        await recordCanceled(tables, { ...other, change: other.change ?? asked.change }, now, fact)
+      }
+      return booking.status === 'confirmed' ? recordCanceled(tables, booking, now, fact) : booking
+    })
+  }
+
+  async function postpone(asked: Booking, state: CancelIntent['state']): Promise<Booking> {
+    return transact(async (tables) => {
+      const booking = await lockBooking(tables, asked)
+      if (booking.change?.kind !== 'cancel') return booking
+      const now = system.now()
+      const resolution = resolutionOf(booking, now)
+      const next = revise(booking, now, {
+        change: { ...booking.change, state },
+        resolution: { ...resolution, lookups: resolution.lookups + 1 }
+      })
+      await tables.bookings.update(next, lookupsMs[Math.min(resolution.lookups, lookupsMs.length - 1)])
+      return next
+    })
+  }
+
+  async function giveUp<E extends AppError>(asked: Booking, reason: E): Promise<E> {
+    await transact(async (tables) => {
+      const booking = await lockBooking(tables, asked)
+      if (booking.change?.kind !== 'cancel') return
+      const next = revise(booking, system.now(), { change: undefined, resolution: undefined })
+      await tables.bookings.update(next)
+      await note(tables, next, 'cancel_failed', { detail: reason.message })
+    })
+    return reason
+  }
+}
+
+export type Cancellations = ReturnType<typeof createCancellations>
+
+/** One-on-one there is nobody else to look out for. */
+const unseen: Standing = { kind: 'active', isShared: false }
+
+/** Done, or asked for already: once more changes nothing. */
+function isCanceling({ status, change }: Booking): boolean {
+  return status === 'canceled' || change?.kind === 'cancel'
+}
+
+function groupEvent(): AppError {
+  return new AppError('group_event', 'Calendly can only cancel it for everybody: send scope "event".')
+}
+
+function refuseShared(standing: Standing, scope: CancelRequest['scope']): void {
+  if (standing.kind === 'active' && standing.isShared && scope !== 'event') throw groupEvent()
+}
+
+function refuse(booking: Booking, { refund }: CancelRequest, now: number): void {
+  const refusal = (detail: string) => new AppError('not_cancelable', detail)
+  if (booking.status === 'rejected') throw refusal('It was rejected.')
+  if (booking.status !== 'confirmed') throw refusal('Its outcome is not known yet.')
+  if (booking.change) throw refusal('It is being rescheduled.')
+  if (booking.startTime <= now) throw refusal('It has begun.')
+  if (refund === 'full' || typeof refund === 'object') {
+    throw new AppError(
+      'not_refundable',
+      'No payment of this booking can be refunded here: send refund "none" or "policy".'
+    )
+  }
+}
+
+function intentOf(
+  booking: Booking,
+  { cancelerType, reason, scope }: CancelRequest,
+  now: number
+): CancelIntent {
+  const names = {
+    invitee: booking.invitee.name ?? booking.invitee.firstName ?? 'invitee',
+    host: booking.hosts[0]?.name ?? 'host',
+    system: 'system'
+  }
+  const canceledBy = names[cancelerType]
+  return { kind: 'cancel', state: 'pending', requestedAt: now, cancelerType, canceledBy, reason, scope }
+}

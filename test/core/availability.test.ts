@@ -1,0 +1,178 @@
+import t from 'tap'
+import { createAvailability } from '../../src/core/availability.ts'
+import type { Claim } from '../../src/core/booking-tables.ts'
+import { AppError } from '../../src/core/errors.ts'
+import { anEventType, minuteMs, tuesday } from '../support/samples.ts'
+import { fakeSystem } from '../support/system.ts'
+
+const dayMs = 86_400_000
+const caller = { tenantId: 'default', name: 'shop', scopes: [] }
+const query = {
+  eventTypes: ['one'],
+  startTime: tuesday,
+  endTime: tuesday + 7 * dayMs,
+  timeZone: 'UTC',
+  fresh: false
+}
+
+type Offer = { starts: number[]; asOf?: number; stale?: boolean }
+
+/** Availability at `now` of the offered event types, all of them ann's. */
+function service(offers: Record<string, Offer>, { now = tuesday, claims = [] as Claim[] } = {}) {
+  const asked: { eventType: string; startTime: number; endTime: number; fresh?: boolean }[] = []
+  const order: string[] = []
+  const { find } = createAvailability({
+    system: fakeSystem(now),
+    reads: {
+      claimsBetween: async () => {
+        order.push('claims')
+        return claims
+      }
+    },
+    calendly: {
+      getEventType: async (_tenantId, uri) => {
+        if (!(uri in offers)) throw new AppError('event_type_not_found')
+        return anEventType({ uri })
+      },
+      listHosts: async () => ['ann'],
+      availableTimes: async (wanted) => {
+        asked.push(wanted)
+        await null
+        order.push('calendly')
+        const { starts = [], asOf = now, stale = false } = offers[wanted.eventType] ?? {}
+        return { times: starts.map((startTime) => ({ startTime, inviteesRemaining: 1 })), asOf, stale }
+      }
+    }
+  })
+  return {
+    find: (changes: Partial<typeof query> & { locale?: string } = {}) =>
+      find(caller, { ...query, ...changes }),
+    asked,
+    order
+  }
+}
+
+t.test('slots stand in the days of the asked zone', async (t) => {
+  const starts = ['2026-12-01T22:30:00Z', '2026-12-01T23:30:00Z', '2026-12-03T05:00:00Z'].map((at) =>
+    Date.parse(at)
+  )
+  const { find } = service({ one: { starts } })
+  const daysIn = async (timeZone: string) =>
+    (await find({ timeZone })).days.map(({ date, slots }) => [
+      date,
+      ...slots.map((slot) => slot.localStartTime.slice(11))
+    ])
+  t.same(await daysIn('UTC'), [
+    ['2026-12-01', '22:30:00+00:00', '23:30:00+00:00'],
+    ['2026-12-03', '05:00:00+00:00']
+  ])
+  t.same(await daysIn('Europe/Berlin'), [
+    ['2026-12-01', '23:30:00+01:00'],
+    ['2026-12-02', '00:30:00+01:00'],
+    ['2026-12-03', '06:00:00+01:00']
+  ])
+  t.same(await daysIn('America/Los_Angeles'), [
+    ['2026-12-01', '14:30:00-08:00', '15:30:00-08:00'],
+    ['2026-12-02', '21:00:00-08:00']
+  ])
+})
+
+t.test('a day of 25 hours has the slots of 25 hours, in the order of time', async (t) => {
+  const midnight = Date.parse('2026-10-24T22:00:00Z')
+  const starts = Array.from({ length: 26 }, (_, n) => midnight + n * 60 * minuteMs)
+  const { find } = service({ one: { starts } }, { now: midnight })
+  const { days } = await find({
+    timeZone: 'Europe/Berlin',
+    startTime: midnight,
+    endTime: midnight + 2 * dayMs
+  })
+  t.same(
+    days.map(({ date, slots }) => [date, slots.length]),
+    [
+      ['2026-10-25', 25],
+      ['2026-10-26', 1]
+    ]
+  )
+  t.same(
+    days[0]?.slots.slice(2, 4).map(({ localStartTime }) => localStartTime),
+    ['2026-10-25T02:00:00+02:00', '2026-10-25T02:00:00+01:00']
+  )
+})
+
+t.test('slots of several event types ascend by start, then by event type', async (t) => {
+  const { find, asked } = service({
+    two: { starts: [tuesday, tuesday + 1] },
+    one: { starts: [tuesday + 1, tuesday] }
+  })
+  const { days } = await find({ eventTypes: ['two', 'one', 'two'] })
+  t.same(
+    days.flatMap(({ slots }) => slots).map(({ startTime, eventType }) => [startTime - tuesday, eventType]),
+    [
+      [0, 'one'],
+      [0, 'two'],
+      [1, 'one'],
+      [1, 'two']
+    ]
+  )
+  t.equal(asked.length, 2, 'and one that is named twice is asked for once')
+})
+
+t.test('what our claims take is left out and explained', async (t) => {
+  const claims = [
+    { ownerId: 'hld_1', session: 'hld_1', host: 'ann', startTime: tuesday, endTime: tuesday + 30 * minuteMs }
+  ]
+  const { find, order } = service({ one: { starts: [tuesday, tuesday + 30 * minuteMs] } }, { claims })
+  const { days, excluded } = await find()
+  t.same(
+    days.flatMap(({ slots }) => slots).map(({ startTime }) => startTime),
+    [tuesday + 30 * minuteMs]
+  )
+  t.same(excluded, [{ eventType: 'one', startTime: tuesday, reasons: ['hold'] }])
+  t.same(order, ['calendly', 'claims'], 'claims are read last, so that no booking falls between')
+})
+
+t.test('an answer is as old and as stale as its worst part', async (t) => {
+  const { find } = service({
+    one: { starts: [], asOf: tuesday - 5 },
+    two: { starts: [], asOf: tuesday - 9, stale: true }
+  })
+  t.match(await find({ eventTypes: ['one', 'two'] }), { asOf: tuesday - 9, stale: true })
+  t.match(await find(), { asOf: tuesday - 5, stale: false, days: [] })
+})
+
+t.test('one unknown event type fails the whole', async (t) => {
+  await t.rejects(service({ one: { starts: [tuesday] } }).find({ eventTypes: ['one', 'two'] }), {
+    code: 'event_type_not_found'
+  })
+})
+
+t.test('a start before now counts as now', async (t) => {
+  const { find, asked } = service({ one: { starts: [] } })
+  await find({ startTime: tuesday - 170 * dayMs, endTime: tuesday + 179 * dayMs, fresh: true })
+  t.match(asked, [{ startTime: tuesday, endTime: tuesday + 179 * dayMs, fresh: true }])
+})
+
+t.test('a range is refused that is turned round, over, or too long', async (t) => {
+  const { find, asked } = service({ one: { starts: [] } })
+  const pointer = { code: 'validation_failed', faults: [{ pointer: '#/end_time' }] }
+  await t.rejects(find({ endTime: tuesday }), pointer)
+  await t.rejects(find({ startTime: tuesday - 2, endTime: tuesday - 1 }), pointer)
+  await t.rejects(find({ startTime: tuesday - 2, endTime: tuesday }), pointer)
+  await t.rejects(find({ endTime: tuesday + 180 * dayMs + 1 }), { code: 'range_too_long' })
+  t.same(asked, [])
+  await t.resolves(find({ endTime: tuesday + 180 * dayMs }))
+})
+
+t.test('twenty event types are answered, and not one more', async (t) => {
+  const names = Array.from({ length: 21 }, (_, n) => `type-${n}`)
+  const { find } = service(Object.fromEntries(names.map((name) => [name, { starts: [] }])))
+  await t.rejects(find({ eventTypes: names }), { code: 'too_many_event_types' })
+  await t.resolves(find({ eventTypes: [...names.slice(1), ...names.slice(1)] }))
+})
+
+t.test('a locale adds what a reader of it would write', async (t) => {
+  const { find } = service({ one: { starts: [tuesday] } })
+  const [day] = (await find({ locale: 'de', timeZone: 'Europe/Berlin' })).days
+  t.match(day?.slots, [{ formattedStartTime: /Dienstag.*11:00/, formattedEndTime: /11:30/ }])
+  t.notOk('formattedStartTime' in ((await find()).days[0]?.slots[0] ?? {}))
+})

@@ -1,0 +1,162 @@
+import { createHash } from 'node:crypto'
+import { sql } from 'kysely'
+import t from 'tap'
+import type { EventFact, InviteeFact } from '../../src/core/calendly.ts'
+import type { Delivery } from '../../src/core/deliveries.ts'
+import { AppError } from '../../src/core/errors.ts'
+import { createInbox } from '../../src/core/inbox.ts'
+import { findDelivery, insertDelivery } from '../../src/database/deliveries.ts'
+import { aBooking, anEvent, anInvitee, meeting, tuesday } from '../support/samples.ts'
+import { fakeSystem } from '../support/system.ts'
+import { openTables } from '../support/tables.ts'
+
+t.test('the inbox', async (t) => {
+  const { db, transact, reads } = await openTables(t)
+  t.beforeEach(async () => {
+    for (const table of ['deliveries', 'bookings']) await sql`delete from ${sql.table(table)}`.execute(db)
+  })
+
+  /** Keeps a delivery whose body is `text`: what it says is in `messages`. */
+  async function keep(text: string, changes: Partial<Delivery> = {}): Promise<Buffer> {
+    const body = Buffer.from(text)
+    const digest = createHash('sha256').update(body).digest()
+    await insertDelivery(db, {
+      id: `dlv_${text}`,
+      tenantId: 'default',
+      body,
+      digest,
+      signedAt: tuesday,
+      status: 'received',
+      attempts: 0,
+      ...changes
+    })
+    return digest
+  }
+  const made = (scheduledEvent = anEvent('A')) => ({
+    event: 'invitee.created',
+    invitee: anInvitee('A'),
+    scheduledEvent
+  })
+  const messages: Record<string, ReturnType<typeof made> | { event: string }> = {
+    good: made(),
+    bad: made(),
+    other: { event: 'event_type.updated' }
+  }
+  const becameOf = (digest: Buffer) => findDelivery(db, 'default', digest)
+  const makeDue = () => sql`update deliveries set due_at = now() where due_at is not null`.execute(db)
+
+  /** An inbox whose facts make a booking for each good delivery and throw for a bad one. */
+  function open({
+    fail = new Error('boom'),
+    calendly = {}
+  }: {
+    fail?: Error
+    calendly?: { invitee?: InviteeFact; event?: EventFact }
+  } = {}) {
+    const dropped: string[] = []
+    const applied: string[] = []
+    let made = 0
+    const inbox = createInbox({
+      system: fakeSystem(),
+      transact,
+      read: (body) => messages[body.toString()],
+      facts: {
+        apply: async (tables, tenantId, invitee, event, source) => {
+          applied.push(`${source} ${invitee.uri === anInvitee('A').uri} ${event.uri === anEvent('A').uri}`)
+          await tables.bookings.insert(aBooking({ id: `bkg_${++made}`, tenantId }))
+          if (isBad) throw fail
+        }
+      },
+      calendly: {
+        findEvent: async () => calendly.event,
+        findInvitee: async () => calendly.invitee,
+        dropAvailability: (eventType) => dropped.push(eventType)
+      },
+      log: { error: () => {} }
+    })
+    return { ...inbox, dropped, applied }
+  }
+  let isBad = false
+  const bookings = () => reads.list('default', { limit: 9, now: 0 })
+
+  t.test(
+    'applies a delivery once, and forgets what was known of the event type’s availability',
+    async (t) => {
+      const digest = await keep('good')
+      const { processNext, dropped } = open()
+      t.equal(await processNext(), true)
+      t.equal(await processNext(), false)
+      t.equal((await bookings()).length, 1)
+      t.match(await becameOf(digest), { status: 'processed' })
+      t.same(dropped, [meeting])
+    }
+  )
+
+  t.test('has done with what is none of its business', async (t) => {
+    const [other, unread] = [await keep('other'), await keep('noise')]
+    const { processNext, applied } = open()
+    t.same([await processNext(), await processNext(), await processNext()], [true, true, false])
+    t.same(applied, [])
+    for (const digest of [other, unread]) t.match(await becameOf(digest), { status: 'processed' })
+  })
+
+  t.test('takes back all of a delivery that fails, and tries it eight times in all', async (t) => {
+    isBad = true
+    const digest = await keep('bad')
+    const { processNext, applied } = open()
+    for (let attempt = 1; attempt <= 8; attempt++) {
+      t.match(await becameOf(digest), { status: 'received' }, `before attempt ${attempt}`)
+      t.equal(await processNext(), true)
+      t.equal(await processNext(), false, 'and not at once again')
+      await makeDue()
+    }
+    isBad = false
+    t.equal(applied.length, 8)
+    t.match(await becameOf(digest), { status: 'dead', reason: 'boom' })
+    t.same(await bookings(), [])
+  })
+
+  t.test('lets a bad delivery keep nobody from the next', async (t) => {
+    isBad = true
+    await keep('bad')
+    const { processNext } = open()
+    await processNext()
+    isBad = false
+    const digest = await keep('good')
+    t.equal(await processNext(), true)
+    t.match(await becameOf(digest), { status: 'processed' })
+  })
+
+  t.test('counts no attempt against a delivery when it is the database that is away', async (t) => {
+    isBad = true
+    const digest = await keep('bad')
+    const { processNext } = open({ fail: new AppError('database_unavailable') })
+    for (let n = 0; n < 9; n++) await t.rejects(processNext(), { code: 'database_unavailable' })
+    isBad = false
+    t.same(await becameOf(digest), { status: 'received', reason: undefined })
+    t.equal(await processNext(), true)
+    t.match(await becameOf(digest), { status: 'processed' })
+  })
+
+  t.test('reads from Calendly what a stale delivery spoke of', async (t) => {
+    const digest = await keep('good', { status: 'quarantined', reason: 'stale' })
+    const { processNext, pullNext, applied, dropped } = open({
+      calendly: { invitee: anInvitee('A'), event: anEvent('A') }
+    })
+    t.equal(await processNext(), false)
+    t.equal(await pullNext(), true)
+    t.equal(await pullNext(), false)
+    t.same(applied, ['webhook true true'])
+    t.same(await becameOf(digest), { status: 'processed', reason: undefined })
+    t.same(dropped, [meeting])
+  })
+
+  t.test('does not believe a stale delivery of something that Calendly does not know', async (t) => {
+    const digest = await keep('good', { status: 'quarantined', reason: 'stale' })
+    const { pullNext, applied } = open({ calendly: { event: anEvent('A') } })
+    t.equal(await pullNext(), true)
+    t.same(applied, [])
+    t.same(await becameOf(digest), { status: 'quarantined', reason: 'subject_not_found' })
+    t.equal(await pullNext(), false)
+  })
+})
