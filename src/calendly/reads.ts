@@ -1,0 +1,75 @@
+import { AppError } from '../core/errors.ts'
+import type { Call } from './call.ts'
+import { CalendlyError, ExchangeError, statusOf } from './errors.ts'
+import type { Query } from './send.ts'
+import { apiOrigin } from './uris.ts'
+import type { Page } from './wire.ts'
+
+type Reader<T> = (body: unknown) => T | undefined
+
+export function createReads({ call, baseUrl }: { call: Call; baseUrl: string }) {
+  const ownOrigins = [apiOrigin, new URL(baseUrl).origin]
+
+  async function get<T>(path: string, query: Query, read: Reader<T>): Promise<T> {
+    const { body } = await call({ method: 'GET', path, query }).catch(rethrow)
+    return readable(read(body), `GET ${path}`)
+  }
+
+  /** All pages of a collection. */
+  async function list<T>(path: string, query: Query, readPage: Reader<Page<T>>): Promise<T[]> {
+    const items: T[] = []
+    const seen = new Set<string>()
+    let token: string | undefined
+    do {
+      const page = await get(path, { ...query, count: '100', page_token: token }, readPage)
+      items.push(...page.items)
+      token = nextToken(page)
+      if (token && seen.has(token)) throw new AppError('calendly_unavailable', `${path} repeats a page`)
+      if (token) seen.add(token)
+    } while (token)
+    return items
+  }
+
+  // Only the token is taken from `next_page`, and our own base URL asked: credentials go nowhere else.
+  function nextToken({ nextPage, nextPageToken }: Page<unknown>): string | undefined {
+    if (nextPage === undefined) return nextPageToken
+    const url = URL.parse(nextPage, apiOrigin)
+    if (!url || !ownOrigins.includes(url.origin)) {
+      throw new AppError('calendly_unavailable', 'Calendly named a next page on another host')
+    }
+    return readable(nextPageToken ?? url.searchParams.get('page_token') ?? undefined, 'next_page')
+  }
+
+  return { get, list }
+}
+
+export type Reads = ReturnType<typeof createReads>
+
+/** The value, or `calendly_unavailable` where Calendly's answer could not be understood. */
+export function readable<T>(value: T | undefined, what: string): T {
+  if (value !== undefined) return value
+  throw new AppError('calendly_unavailable', `Calendly's answer cannot be read: ${what}`)
+}
+
+/** Calendly's failures as the service's own. A 400 stays what it is: the request was our mistake. */
+export function rethrow(error: unknown): never {
+  if (error instanceof ExchangeError) {
+    throw new AppError('calendly_unavailable', `Calendly did not answer: ${error.message}`, { cause: error })
+  }
+  if (error instanceof CalendlyError && error.status !== 400) {
+    const { status, title, message, retryAfterMs } = error
+    throw new AppError('calendly_unavailable', `Calendly answered ${status} ${title}: ${message}`, {
+      cause: error,
+      ...(retryAfterMs !== undefined && { retryAfterMs })
+    })
+  }
+  throw error
+}
+
+/** What to do instead when Calendly gives one certain status; every other failure goes on. */
+export function when<T>(status: number, instead: () => T): (error: unknown) => T {
+  return (error) => {
+    if (statusOf(error) === status) return instead()
+    throw error
+  }
+}

@@ -1,0 +1,134 @@
+import t, { type Test } from 'tap'
+import { request } from 'undici'
+import type { InviteeRequest } from '../../src/core/calendly.ts'
+import { openSandbox } from '../../src/sandbox/sandbox.ts'
+import { standard } from '../../src/sandbox/standard.ts'
+import { openTestClient, startOfTest } from './fixtures/client.ts'
+
+const day = 86_400_000
+const { thirtyMinutes, workshop, introCall } = standard.eventTypes
+
+/** The client and a Calendly to run against, on one clock. Both must agree on every request that was made. */
+async function open(t: Test, token: keyof typeof standard.tokens = 'ada') {
+  const sandbox = await openSandbox({ now: () => startOfTest })
+  const client = openTestClient({
+    baseUrl: sandbox.url,
+    keys: [{ name: token, token: standard.tokens[token] }]
+  })
+  const control = async (method: 'GET' | 'POST', path: string, body?: object) => {
+    const answer = await request(`${sandbox.url}/__sandbox${path}`, {
+      method,
+      ...(body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } })
+    })
+    return answer.body.json()
+  }
+  t.teardown(async () => {
+    await client.calendly.close()
+    await sandbox.close()
+  })
+  return {
+    calendly: client.calendly,
+    fault: (fault: object) => control('POST', '/faults', fault),
+    violations: () => control('GET', '/violations')
+  }
+}
+
+const bookingOf = (startTime: number, changes: Partial<InviteeRequest> = {}): InviteeRequest => ({
+  eventType: thirtyMinutes,
+  startTime,
+  invitee: { name: 'Bob Guest', email: 'bob@example.com', timezone: 'America/Denver' },
+  location: { kind: 'google_conference' },
+  questionsAndAnswers: [],
+  tracking: { utmTerm: 'bkg_1' },
+  guests: [],
+  ...changes
+})
+const halfYear = { startTime: startOfTest, endTime: startOfTest + 180 * day }
+
+t.test('from the free times to the cancellation, Calendly understands every request', async (t) => {
+  const { calendly, violations } = await open(t)
+  t.match(await calendly.user(), { uri: standard.users.ada, organization: standard.organization })
+  t.ok((await calendly.listEventTypes()).some(({ uri }) => uri === thirtyMinutes))
+  const eventType = await calendly.findEventType(thirtyMinutes)
+  t.same(eventType && (await calendly.listHosts(eventType)), [standard.users.ada])
+
+  const { times } = await calendly.availableTimes({ eventType: thirtyMinutes, ...halfYear })
+  const [first] = times
+  if (!first) return t.fail('there is a free time')
+  t.ok((times.at(-1)?.startTime ?? 0) > startOfTest + 170 * day, 'over half a year')
+
+  const outcome = await calendly.createInvitee(bookingOf(first.startTime, { guests: ['guest@example.com'] }))
+  if (outcome.kind !== 'done') return t.fail('booked', { outcome })
+  const { uri, event, tracking } = outcome.invitee
+  t.equal(tracking.utmTerm, 'bkg_1')
+  t.match(await calendly.findEvent(event), {
+    status: 'active',
+    startTime: first.startTime,
+    eventType: thirtyMinutes,
+    hosts: [{ user: standard.users.ada }],
+    guests: ['guest@example.com']
+  })
+  t.match(await calendly.listInvitees(event), [{ uri, email: 'bob@example.com' }])
+  t.match(await calendly.findInvitee(uri), { status: 'active', timezone: 'America/Denver' })
+  const after = await calendly.availableTimes({ eventType: thirtyMinutes, ...halfYear })
+  t.notOk(after.times.some(({ startTime }) => startTime === first.startTime))
+
+  t.match(await calendly.cancelEvent(event, 'ill'), {
+    kind: 'done',
+    cancellation: { reason: 'ill', cancelerType: 'host' }
+  })
+  t.match(await calendly.cancelEvent(event), { kind: 'refused', reason: 'already_canceled' })
+  t.match(await calendly.findInvitee(uri), { status: 'canceled' })
+  t.same(await violations(), { violations: [] })
+})
+
+t.test("Calendly's own words for a refusal are understood", async (t) => {
+  const { calendly } = await open(t)
+  const { times } = await calendly.availableTimes({ eventType: thirtyMinutes, ...halfYear })
+  const startTime = times[0]?.startTime ?? 0
+  t.match(await calendly.createInvitee(bookingOf(startTime)), { kind: 'done' })
+  const refusals: [InviteeRequest, string][] = [
+    [bookingOf(startTime), 'already_filled'],
+    [bookingOf(times[4]?.startTime ?? 0, { location: { kind: 'zoom_conference' } }), 'invalid_location'],
+    [bookingOf(times[4]?.startTime ?? 0, { eventType: `${thirtyMinutes}0` }), 'not_found']
+  ]
+  for (const [asked, reason] of refusals) {
+    t.match(await calendly.createInvitee(asked), { kind: 'refused', refusal: { reason } }, reason)
+  }
+})
+
+t.test('a booking whose answer was lost is ambiguous, and can be found', async (t) => {
+  const { calendly, fault } = await open(t)
+  const { times } = await calendly.availableTimes({ eventType: workshop, ...halfYear })
+  for (const [index, kind] of ['drop_after', 'reset_after', 'truncate', 'malformed'].entries()) {
+    await fault({ match: { method: 'POST', path: '/invitees' }, kind, times: 1 })
+    const startTime = times[index * 30]?.startTime ?? 0
+    const asked = bookingOf(startTime, { eventType: workshop, location: { kind: 'zoom_conference' } })
+    t.match(await calendly.createInvitee(asked), { kind: 'ambiguous' }, kind)
+    const at = { minStartTime: startTime, maxStartTime: startTime }
+    t.match(await calendly.listEvents({ inviteeEmail: 'bob@example.com', ...at }), [{ startTime }], kind)
+  }
+})
+
+t.test('reads outlive faults that pass', async (t) => {
+  const { calendly, fault } = await open(t)
+  for (const kind of ['status', 'drop_before', 'drop_after', 'reset_after', 'truncate', 'malformed']) {
+    await fault({ match: { method: 'GET' }, kind, times: 2 })
+    await calendly.ping()
+  }
+  t.match(calendly.health(), { requests: { 'GET /users/me': { count: 18, errors: 12 } } })
+})
+
+t.test('a member who may not speak for the organisation speaks for himself', async (t) => {
+  const { calendly, violations } = await open(t, 'noah')
+  t.ok((await calendly.listEventTypes()).some(({ uri }) => uri === introCall))
+  t.same(await calendly.listEvents({}), [])
+  const wanted = { url: 'http://127.0.0.1:9/hook', events: ['invitee.created'], signingKey: 'a-signing-key' }
+  const outcome = await calendly.createSubscription(wanted)
+  t.match(outcome, { kind: 'created', subscription: { scope: 'user', callbackUrl: wanted.url } })
+  t.same(await calendly.createSubscription(wanted), { kind: 'exists' })
+  const [subscription] = await calendly.listSubscriptions()
+  await calendly.deleteSubscription(subscription?.uri ?? '')
+  t.same(await calendly.listSubscriptions(), [])
+  t.same(await violations(), { violations: [] })
+})
