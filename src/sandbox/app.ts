@@ -1,0 +1,41 @@
+import fastify, { type FastifyInstance } from 'fastify'
+import { accept, noQuery } from './accept.ts'
+import { requireToken } from './access.ts'
+import { readBodies } from './bodies.ts'
+import { control } from './control/control.ts'
+import type { Parts } from './parts.ts'
+import { record } from './record.ts'
+import { accounts } from './routes/accounts.ts'
+import { eventTypes } from './routes/event-types.ts'
+import { invitees } from './routes/invitees.ts'
+import { noShows } from './routes/no-shows.ts'
+import { sampleWebhookData } from './routes/sample-webhook-data.ts'
+import { scheduledEvents } from './routes/scheduled-events.ts'
+import { schedules } from './routes/schedules.ts'
+import { webhookSubscriptions } from './routes/webhook-subscriptions.ts'
+
+export function buildApp(parts: Parts): FastifyInstance {
+  // A fault may bring megabytes of body along.
+  const app = fastify({ forceCloseConnections: true, bodyLimit: 20 * 1024 * 1024 })
+  readBodies(app)
+
+  app.register(async (scope) => control(scope, parts), { prefix: '/__sandbox' })
+
+  app.register(async (scope) => {
+    record(scope, parts)
+    requireToken(scope, parts.current)
+    // Only what reads has a documented query; routes that read check their own.
+    scope.addHook('preValidation', async ({ method, query }) => {
+      if (method !== 'GET') accept(noQuery, query)
+    })
+    accounts(scope, parts)
+    eventTypes(scope, parts)
+    schedules(scope, parts)
+    scheduledEvents(scope, parts)
+    invitees(scope, parts)
+    noShows(scope, parts)
+    webhookSubscriptions(scope, parts)
+    sampleWebhookData(scope, parts)
+  })
+  return app
+}

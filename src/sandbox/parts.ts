@@ -1,0 +1,17 @@
+import type { Current } from './current.ts'
+import type { Deliveries } from './deliveries.ts'
+import type { Faults } from './faults.ts'
+import type { Journal } from './journal.ts'
+import type { NoShows } from './no-shows.ts'
+import type { Scheduling } from './scheduling.ts'
+
+/** What the sandbox is made of, as its routes and its control see it. */
+export type Parts = {
+  current: Current
+  scheduling: Scheduling
+  noShows: NoShows
+  deliveries: Deliveries
+  faults: Faults
+  journal: Journal
+  reset: (seed: unknown) => void
+}

@@ -1,0 +1,77 @@
+import { accept } from './accept.ts'
+import { buildApp } from './app.ts'
+import { createClock } from './clock.ts'
+import type { Current } from './current.ts'
+import { calendlyPace, type DeliveryOptions, openDeliveries } from './deliveries.ts'
+import { createFaults } from './faults.ts'
+import { createJournal } from './journal.ts'
+import { createNoShows } from './no-shows.ts'
+import { createScheduling } from './scheduling.ts'
+import { type SeedInput, seedSchema } from './seed.ts'
+import { standardSeed } from './standard.ts'
+import { createWorld } from './world.ts'
+
+export type SandboxOptions = Partial<DeliveryOptions> & {
+  /** 0, the default, takes a free one. */
+  port?: number
+  host?: string
+  /** Epoch milliseconds; the sandbox's clock is this plus what the control API adds. */
+  now?: () => number
+  /** Uniform in [0, 1), for faults with a probability. */
+  random?: () => number
+  seed?: SeedInput
+}
+
+export type Sandbox = Awaited<ReturnType<typeof openSandbox>>
+
+/** A stand-in for Calendly on loopback, in memory. */
+export async function openSandbox({
+  port = 0,
+  host = '127.0.0.1',
+  now = Date.now,
+  random = Math.random,
+  seed = standardSeed,
+  ...pace
+}: SandboxOptions = {}) {
+  const clock = createClock(now)
+  const worldFrom = (given: unknown) => createWorld(accept(seedSchema, given), clock.stamp)
+  const current: Current = { clock, world: worldFrom(seed) }
+  const deliveries = openDeliveries(current, { ...calendlyPace, ...pace })
+  const faults = createFaults(random)
+  const journal = createJournal()
+  const { publish } = deliveries
+
+  function reset(given: unknown = seed) {
+    const world = worldFrom(given)
+    clock.reset()
+    current.world = world
+    deliveries.reset()
+    faults.clear()
+    journal.clear()
+  }
+
+  const app = buildApp({
+    current,
+    deliveries,
+    faults,
+    journal,
+    reset,
+    scheduling: createScheduling({ current, publish }),
+    noShows: createNoShows({ current, publish })
+  })
+  app.addHook('onClose', () => deliveries.close())
+  const url = await app.listen({ port, host })
+
+  const { tokens, signingKey } = current.world
+  const [first] = tokens
+  if (!first) throw new Error('a seed has at least one token')
+  return {
+    url,
+    token: first.value,
+    tokens: Object.fromEntries(tokens.map(({ name, value }) => [name, value])),
+    signingKey,
+    organization: first.user.organization.uri,
+    user: first.user.uri,
+    close: () => app.close()
+  }
+}

@@ -1,0 +1,155 @@
+import { uriOf } from './identifiers.ts'
+import type { SeedInput } from './seed.ts'
+
+const ids = {
+  northwind: 'NORTHWINDORG2345',
+  tanaka: 'a3d1f0f6-5f0b-4f7e-8c55-0c1f0e7a9b21',
+  ada: 'ADAHOSTBERLIN234',
+  noah: '6f1c2e9a-3b7d-4c58-9a0e-2d4b8c7e1f35',
+  mei: '0b9c4a52-7d1e-4e0b-b6f3-91a7c25d8e46',
+  thirtyMinutes: '2c8e6a10-94b3-4f5d-8a27-6e1d3b9c0f74',
+  consultation: 'CONSULTATION2345',
+  workshop: 'b7f5d3c1-0e2a-4d68-9c4b-5a8f7e6d1c20',
+  introCall: 'e4a09b76-1c3d-4b52-8f0e-7d6c5b4a3928',
+  studioVisit: '91d2c7e8-6b5a-4093-a1f4-3e2d1c0b9a87'
+}
+
+const tokens = {
+  ada: 'sandbox-token-ada',
+  adaSpare: 'sandbox-token-ada-spare',
+  noah: 'sandbox-token-noah',
+  mei: 'sandbox-token-mei'
+}
+
+/** The seed the sandbox has when it is given none. Ids and tokens are fixed: docs and tests may name them. */
+export const standardSeed = {
+  signing_key: 'sandbox-webhook-signing-key',
+  organizations: [
+    { id: ids.northwind, name: 'Northwind Consulting' },
+    { id: ids.tanaka, name: 'Tanaka Studio' }
+  ],
+  users: [
+    {
+      id: ids.ada,
+      organization: ids.northwind,
+      role: 'owner',
+      name: 'Ada Berger',
+      slug: 'ada-berger',
+      email: 'ada@northwind.example',
+      timezone: 'Europe/Berlin'
+    },
+    {
+      id: ids.noah,
+      organization: ids.northwind,
+      role: 'user',
+      name: 'Noah Hudson',
+      slug: 'noah-hudson',
+      email: 'noah@northwind.example',
+      timezone: 'America/New_York'
+    },
+    {
+      id: ids.mei,
+      organization: ids.tanaka,
+      role: 'owner',
+      name: 'Mei Tanaka',
+      slug: 'mei-tanaka',
+      email: 'mei@tanaka.example',
+      timezone: 'Asia/Tokyo'
+    }
+  ],
+  tokens: [
+    { name: 'ada', value: tokens.ada, user: ids.ada },
+    { name: 'ada-spare', value: tokens.adaSpare, user: ids.ada },
+    { name: 'noah', value: tokens.noah, user: ids.noah },
+    { name: 'mei', value: tokens.mei, user: ids.mei }
+  ],
+  event_types: [
+    {
+      id: ids.thirtyMinutes,
+      host: ids.ada,
+      name: '30 Minute Meeting',
+      slug: '30min',
+      locations: [{ kind: 'google_conference' }]
+    },
+    {
+      id: ids.consultation,
+      host: ids.ada,
+      name: 'Consultation',
+      slug: 'consultation',
+      minimum_notice_minutes: 120,
+      buffer_before_minutes: 10,
+      buffer_after_minutes: 15,
+      description: 'Half an hour on one question of yours.',
+      custom_questions: [
+        { name: 'Company name', type: 'string', required: true },
+        { name: 'What would you like to discuss?', type: 'text' },
+        { name: 'Phone Number', type: 'phone_number', required: true },
+        {
+          name: 'Team size',
+          type: 'single_select',
+          required: true,
+          answer_choices: ['1-10', '11-100', 'More than 100']
+        },
+        {
+          name: 'Topics',
+          type: 'multi_select',
+          answer_choices: ['Pricing', 'Migration', 'Security'],
+          include_other: true
+        }
+      ],
+      locations: [
+        { kind: 'zoom_conference' },
+        { kind: 'physical', location: 'Torstrasse 1, Berlin', additional_info: 'Second floor' },
+        { kind: 'outbound_call' }
+      ]
+    },
+    {
+      id: ids.workshop,
+      host: ids.ada,
+      name: 'Group Workshop',
+      slug: 'workshop',
+      kind: 'group',
+      invitee_limit: 5,
+      duration: 60,
+      increment_minutes: 60,
+      locations: [{ kind: 'zoom_conference' }]
+    },
+    {
+      id: ids.introCall,
+      host: ids.noah,
+      name: 'Intro Call',
+      slug: 'intro-call'
+    },
+    {
+      id: ids.studioVisit,
+      host: ids.mei,
+      name: 'Studio Visit',
+      slug: 'studio-visit'
+    }
+  ]
+} satisfies SeedInput
+
+/** The standard seed by name. */
+export const standard = {
+  organization: uriOf('organizations', ids.northwind),
+  secondOrganization: uriOf('organizations', ids.tanaka),
+  signingKey: standardSeed.signing_key,
+  users: {
+    ada: uriOf('users', ids.ada),
+    noah: uriOf('users', ids.noah),
+    mei: uriOf('users', ids.mei)
+  },
+  tokens,
+  eventTypes: {
+    /** Ada, one-on-one, a Google Meet. */
+    thirtyMinutes: uriOf('event_types', ids.thirtyMinutes),
+    /** Ada, one-on-one, required questions, three locations, buffers and notice. */
+    consultation: uriOf('event_types', ids.consultation),
+    /** Ada, group of five. */
+    workshop: uriOf('event_types', ids.workshop),
+    /** Noah, one-on-one, no location. */
+    introCall: uriOf('event_types', ids.introCall),
+    /** Mei, in the second organization. */
+    studioVisit: uriOf('event_types', ids.studioVisit)
+  }
+}

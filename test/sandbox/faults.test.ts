@@ -1,0 +1,203 @@
+import t, { type Test } from 'tap'
+import { request } from 'undici'
+import { standard } from '../../src/sandbox/standard.ts'
+import { as, meeting, start, until } from './support/client.ts'
+
+type Logged = { requests: { path: string; status: number | null; fault: string | null }[] }
+
+/** A sandbox with one fault in it, and what a client needs to run into it. */
+async function withFault(t: Test, fault: Record<string, unknown>) {
+  const client = await start(t)
+  await client.control('/faults', fault)
+  const { sandbox, control } = client
+  const headers = { ...as(sandbox.token), 'user-agent': 'sandbox-tests', 'content-type': 'application/json' }
+  return {
+    ...client,
+    book: (signal?: AbortSignal) =>
+      request(`${sandbox.url}/invitees`, {
+        method: 'POST',
+        headers,
+        body: JSON.stringify(meeting('2026-11-23T10:00:00Z')),
+        ...(signal && { signal })
+      }),
+    isBooked: async () =>
+      (await control<{ scheduled_events: unknown[] }>('/state')).scheduled_events.length === 1,
+    lastRequest: async () => (await control<Logged>('/requests')).requests.at(-1)
+  }
+}
+
+t.test('latency holds one request back and lets others pass', async (t) => {
+  const { get } = await withFault(t, { match: { path: '/users/me' }, kind: 'latency', latency_ms: 200 })
+  const slow = get('/users/me').then(() => 'slow')
+  const fast = get(`/event_types?user=${standard.users.ada}`).then(() => 'fast')
+  t.equal(await Promise.race([slow, fast]), 'fast')
+  t.equal(await slow, 'slow')
+})
+
+t.test('a status comes instead of the request, with the body Calendly gives it', async (t) => {
+  const { get, book, isBooked, control } = await withFault(t, { kind: 'status' })
+  t.match(await get('/users/me'), {
+    status: 500,
+    body: {
+      title: 'Internal Server Error',
+      message: 'The server encountered an unexpected condition that prevented it from fulfilling the request.'
+    }
+  })
+  const answer = await book()
+  t.equal(answer.statusCode, 500)
+  await answer.body.dump()
+  t.notOk(await isBooked())
+
+  await control('/reset', {})
+  await control('/faults', { kind: 'status', status: 424 })
+  t.match(await get('/users/me'), { body: { title: 'External Calendar Error' } })
+})
+
+t.test('a status may bring any body, as JSON or as HTML', async (t) => {
+  const { sandbox, get, control } = await withFault(t, { kind: 'status', status: 200, body: null, times: 1 })
+  t.match(await get('/users/me'), { status: 200, body: null })
+  await control('/faults', { kind: 'status', status: 502, body: '<h1>Bad gateway</h1>' })
+  const answer = await request(`${sandbox.url}/users/me`)
+  t.equal(answer.headers['content-type'], 'text/html')
+  t.equal(await answer.body.text(), '<h1>Bad gateway</h1>')
+})
+
+t.test('a processed status hides that the booking was made', async (t) => {
+  const { book, isBooked, lastRequest } = await withFault(t, { kind: 'status', processed: true })
+  const answer = await book()
+  t.equal(answer.statusCode, 500)
+  t.match(await answer.body.json(), { title: 'Internal Server Error' })
+  t.match(await lastRequest(), { path: '/invitees', status: 201, fault: 'status' })
+  t.ok(await isBooked())
+})
+
+t.test('a rate limit says in its headers how long to wait', async (t) => {
+  const { get } = await withFault(t, { kind: 'rate_limit', reset_seconds: 7 })
+  t.match(await get('/users/me'), {
+    status: 429,
+    headers: { 'x-ratelimit-limit': '500', 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '7' }
+  })
+})
+
+t.test('a connection dropped before leaves nothing behind', async (t) => {
+  const { book, isBooked, lastRequest } = await withFault(t, { kind: 'drop_before' })
+  await t.rejects(book(), { code: 'UND_ERR_SOCKET' })
+  t.notOk(await isBooked())
+  t.match(await lastRequest(), { path: '/invitees', status: null, fault: 'drop_before' })
+})
+
+for (const kind of ['drop_after', 'reset_after']) {
+  t.test(`${kind} loses the answer to a booking that was made`, async (t) => {
+    const { book, isBooked, lastRequest } = await withFault(t, { kind })
+    await t.rejects(book(), { code: /^(UND_ERR_SOCKET|ECONNRESET)$/ })
+    t.ok(await isBooked())
+    t.match(await lastRequest(), { path: '/invitees', status: 201, fault: kind })
+  })
+}
+
+t.test('a truncated answer ends before its length, after the booking was made', async (t) => {
+  const { book, isBooked } = await withFault(t, { kind: 'truncate' })
+  const answer = await book()
+  t.equal(answer.statusCode, 201)
+  await t.rejects(answer.body.text(), { code: 'UND_ERR_SOCKET' })
+  t.ok(await isBooked())
+})
+
+t.test('a malformed answer is complete, a success, and no JSON', async (t) => {
+  const { book, isBooked } = await withFault(t, { kind: 'malformed' })
+  const answer = await book()
+  t.equal(answer.statusCode, 201)
+  const text = await answer.body.text()
+  t.equal(Number(answer.headers['content-length']), text.length)
+  t.throws(() => JSON.parse(text), SyntaxError)
+  t.ok(await isBooked())
+})
+
+t.test('a hanging request does nothing, unless it is to be processed', async (t) => {
+  for (const processed of [false, true]) {
+    const { book, isBooked, get, lastRequest, control } = await withFault(t, {
+      match: { path: '/invitees' },
+      kind: 'hang',
+      processed
+    })
+    const abort = new AbortController()
+    const hanging = book(abort.signal)
+    await until(lastRequest, (last) => last?.path === '/invitees')
+    if (processed) await until(isBooked, Boolean)
+    const other = get('/users/me').then(() => 'answered')
+    t.equal(await Promise.race([hanging, other]), 'answered')
+    abort.abort()
+    await t.rejects(hanging, { name: 'AbortError' })
+    await control('/faults')
+    t.equal(await isBooked(), processed)
+  }
+})
+
+t.test('a body may stop half-way and never end', async (t) => {
+  const { book, isBooked, get } = await withFault(t, { match: { path: '/invitees' }, kind: 'hang_body' })
+  const { statusCode, body } = await book()
+  t.equal(statusCode, 201)
+  const rest = body.text()
+  const other = get('/users/me').then(() => 'answered')
+  t.equal(await Promise.race([rest, other]), 'answered')
+  body.destroy()
+  await t.rejects(rest)
+  t.ok(await isBooked())
+})
+
+t.test('a slow body comes byte by byte, and whole', async (t) => {
+  const { book } = await withFault(t, { kind: 'slow_body', latency_ms: 1 })
+  const { headers, body } = await book()
+  const chunks: Buffer[] = []
+  for await (const chunk of body) chunks.push(chunk)
+  const bytes = Buffer.concat(chunks)
+  t.ok(chunks.length > 100, `${chunks.length} chunks`)
+  t.equal(bytes.length, Number(headers['content-length']))
+  t.match(JSON.parse(bytes.toString()), { resource: { status: 'active' } })
+})
+
+t.test('a fault strikes as often as it says, where it says', async (t) => {
+  const {
+    get,
+    delete: remove,
+    control
+  } = await withFault(t, {
+    match: { method: 'get', path: '/event_types/*', token: 'ada' },
+    kind: 'status',
+    status: 503,
+    times: 2
+  })
+  const path = new URL(standard.eventTypes.thirtyMinutes).pathname
+  const ask = async (where = path, token: string = standard.tokens.ada) =>
+    (await get(where, as(token))).status
+  t.equal(await ask(path, standard.tokens.noah), 200, 'another token')
+  t.equal(await ask('/users/me'), 200, 'another path')
+  t.strictSame([await ask(), await ask(), await ask()], [503, 503, 200])
+  t.match(await control('/faults'), { faults: [{ id: 1, kind: 'status', times: 2, hits: 2 }] })
+
+  await control('/faults', { kind: 'status' })
+  t.equal(await ask(), 500)
+  t.match(await remove('/__sandbox/faults'), { status: 204 })
+  t.equal(await ask(), 200)
+})
+
+t.test('a probable fault asks the dice', async (t) => {
+  const throws = [0.2, 0.4, 0.29, 0.3]
+  const { get, control } = await start(t, { random: () => throws.shift() ?? 1 })
+  await control('/faults', { kind: 'status', probability: 0.3 })
+  const statuses: number[] = []
+  for (let count = 0; count < 4; count++) statuses.push((await get('/users/me')).status)
+  t.strictSame(statuses, [500, 200, 500, 200])
+})
+
+t.test('a fault that does not exist cannot be installed', async (t) => {
+  const { post } = await start(t)
+  t.match(await post('/__sandbox/faults', { kind: 'gremlin' }), {
+    status: 400,
+    body: { details: [{ parameter: 'kind' }] }
+  })
+  t.match(await post('/__sandbox/faults', { kind: 'hang', time: 1 }), {
+    status: 400,
+    body: { details: [{ parameter: 'time' }] }
+  })
+})
