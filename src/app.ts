@@ -1,0 +1,116 @@
+import { readFileSync } from 'node:fs'
+import Fastify, { type FastifyServerOptions, LogController } from 'fastify'
+import type { Config } from './config.ts'
+import { realSystem, type System } from './core/system.ts'
+import { authentication } from './plugins/authentication.ts'
+import { bodies } from './plugins/bodies.ts'
+import { calendly } from './plugins/calendly.ts'
+import { database } from './plugins/database.ts'
+import { idempotency } from './plugins/idempotency.ts'
+import { jobs } from './plugins/jobs.ts'
+import { load } from './plugins/load.ts'
+import { openapi, openapiRoutes } from './plugins/openapi.ts'
+import { addressErrors, problems } from './plugins/problems.ts'
+import { rateLimit } from './plugins/rate-limit.ts'
+import { requestIds, requests } from './plugins/requests.ts'
+import { services } from './plugins/services.ts'
+import { clientErrors, timeouts } from './plugins/timeouts.ts'
+import { availabilityRoutes } from './routes/availability.ts'
+import { bookingRoutes } from './routes/bookings.ts'
+import { callerKeyRoutes } from './routes/caller-keys.ts'
+import { eventTypeRoutes } from './routes/event-types.ts'
+import { healthRoutes } from './routes/health.ts'
+import { timeZoneRoutes } from './routes/time-zones.ts'
+import { webhookRoutes } from './routes/webhooks.ts'
+import type { Secrets } from './secrets.ts'
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+
+type Options = {
+  config: Config
+  secrets: Secrets
+  system?: System
+  logger?: FastifyServerOptions['logger']
+}
+
+/** The whole service, not yet listening. Read from top to bottom, it is the table of contents. */
+export async function buildApp({ config, secrets, system = realSystem, logger = false }: Options) {
+  const { limits, schedules } = config
+  const app = Fastify({
+    logger,
+    ...timeouts,
+    clientErrorHandler: clientErrors(system),
+    frameworkErrors: addressErrors,
+    bodyLimit: 256 * 1024,
+    trustProxy: config.trustProxy,
+    genReqId: requestIds(system),
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
+    routerOptions: { maxParamLength: 500 },
+    return503OnClosing: false,
+    // A first start or a migration takes as long as it takes.
+    pluginTimeout: 0
+  })
+
+  await app.register(requests)
+  await app.register(problems)
+  await app.register(bodies)
+  await app.register(openapi, { version })
+  await app.register(load, { maxInFlight: limits.maxInFlight })
+  await app.register(rateLimit, { ...limits, redisUrl: config.redisUrl })
+
+  await app.register(database, { ...config.database, system })
+  await app.register(calendly, {
+    ...config.calendly,
+    keys: config.calendly.tokens,
+    userAgent: `calendly-gateway/${version}`,
+    system
+  })
+  await app.register(services, {
+    system,
+    version,
+    adminKey: secrets.adminKey,
+    encryptionKey: secrets.encryptionKey,
+    signingKeys: config.calendly.signingKeys,
+    toleranceMs: config.calendly.webhookToleranceMs,
+    schedule: {
+      lookupsMs: schedules.bookingLookupMs,
+      absenceMs: schedules.bookingAbsenceMs,
+      attentionMs: schedules.bookingAttentionMs
+    }
+  })
+  await app.register(jobs, { system, sweepMs: schedules.sweepMs, subscription: subscriptionOf(config) })
+
+  const { callers, idempotency: keys, health, deliveries, ...core } = app.services
+  await app.register(openapiRoutes)
+  await app.register(async (guarded) => {
+    await guarded.register(authentication, { callers, system })
+    await guarded.register(healthRoutes, { prefix: '/api/health', health, system })
+    await guarded.register(webhookRoutes, { prefix: '/api/webhooks', deliveries, onKept: app.pokeInbox })
+    await guarded.register(
+      async (api) => {
+        api.addHook('onRequest', app.limitCaller)
+        await api.register(idempotency, { idempotency: keys })
+        await api.register(eventTypeRoutes, core)
+        await api.register(timeZoneRoutes, { system })
+        await api.register(availabilityRoutes, core)
+        await api.register(bookingRoutes, { ...core, system })
+        await api.register(callerKeyRoutes, { callers })
+      },
+      { prefix: '/api/v1' }
+    )
+  })
+  return app
+}
+
+export type App = Awaited<ReturnType<typeof buildApp>>
+
+/** A subscription is kept where Calendly can reach us and both know the key. */
+function subscriptionOf({ publicUrl, calendly: { tokens, signingKeys }, schedules }: Config) {
+  const [signingKey] = signingKeys
+  if (publicUrl === undefined || signingKey === undefined || tokens.length === 0) return undefined
+  return {
+    callbackUrl: `${publicUrl}/api/webhooks/calendly`,
+    signingKey,
+    checkMs: schedules.subscriptionCheckMs
+  }
+}
