@@ -1,0 +1,68 @@
+type Write = (line: string) => void
+
+/** One exchange of the story, as it is told. */
+export type Told = {
+  /** What a caller asked of the service. */
+  asked: string
+  /** What came back, in a line. */
+  answered: string
+  /** False makes the step fail. */
+  held: boolean
+}
+
+export type CalendlyCall = { method: string; path: string; status: number | null }
+
+/**
+ * Tells a story step by step: what was asked, what Calendly was asked for it, what came back and how long
+ * it took. A step that fails is told too, and the story goes on.
+ */
+export function createNarrator(
+  write: Write,
+  calendlyCalls: () => Promise<CalendlyCall[]>,
+  now: () => number
+) {
+  const startedAt = now()
+  let steps = 0
+  let failures = 0
+  let told = 0
+
+  async function callsSince(): Promise<CalendlyCall[]> {
+    const calls = await calendlyCalls()
+    const fresh = calls.slice(told)
+    told = calls.length
+    return fresh
+  }
+
+  return {
+    async step(title: string, tell: () => Promise<Told>): Promise<void> {
+      write(`\n${String(++steps).padStart(2)}. ${title}`)
+      const before = now()
+      const { asked, answered, held } = await tell().catch((error: unknown) => ({
+        asked: '(no answer)',
+        answered: String(error),
+        held: false
+      }))
+      const ms = now() - before
+      write(`    asked     ${asked}`)
+      for (const line of summarize(await callsSince())) write(`    Calendly  ${line}`)
+      write(`    ${held ? 'answered ' : 'FAILED   '} ${answered}  (${ms} ms)`)
+      if (!held) failures++
+    },
+
+    summary() {
+      return { steps, failures, calls: told, ms: now() - startedAt }
+    }
+  }
+}
+
+function summarize(calls: readonly CalendlyCall[]): string[] {
+  if (calls.length === 0) return ['was not asked']
+  const counts = new Map<string, number>()
+  for (const { method, path, status } of calls) {
+    const line = `${method} ${shorten(path)} → ${status ?? 'no answer'}`
+    counts.set(line, (counts.get(line) ?? 0) + 1)
+  }
+  return [...counts].map(([line, count]) => (count === 1 ? line : `${line}  ×${count}`))
+}
+
+const shorten = (path: string) => path.replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}/g, (id) => `${id.slice(0, 8)}…`)
