@@ -1,0 +1,16 @@
+import { bookingKill } from './booking-kill.ts'
+import { databaseRestart } from './database-restart.ts'
+import { lostAnswers } from './lost-answers.ts'
+import { oneSlot } from './one-slot.ts'
+import { sameKey } from './same-key.ts'
+import type { Experiment } from './support/experiment.ts'
+import { webhooksKill } from './webhooks-kill.ts'
+
+export const experiments: Readonly<Record<string, Experiment>> = {
+  'webhooks-kill': webhooksKill,
+  'one-slot': oneSlot,
+  'same-key': sameKey,
+  'booking-kill': bookingKill,
+  'lost-answers': lostAnswers,
+  'database-restart': databaseRestart
+}
