@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildApp } from '../app.ts'
 import { loadConfig } from '../config.ts'
+import { realSystem } from '../core/system.ts'
 import { openSandbox } from '../sandbox/sandbox.ts'
 import { standard } from '../sandbox/standard.ts'
 import { loadSecrets } from '../secrets.ts'
@@ -41,7 +42,7 @@ const { steps, failures, calls, ms, violations } = await tellStory({
   sandboxUrl: sandbox.url,
   eventType: standard.eventTypes.thirtyMinutes,
   write,
-  now: Date.now,
+  now: realSystem.now,
   run: randomUUID().slice(0, 8)
 })
 write(
@@ -65,7 +66,7 @@ async function end(code: number): Promise<never> {
 
 function showAround(): void {
   const [from, to] = [7, 14].map((days) =>
-    new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10)
+    new Date(realSystem.now() + days * 86_400_000).toISOString().slice(0, 10)
   )
   write(`
 The service goes on running (Ctrl-C ends it):

@@ -1,3 +1,4 @@
+import { sessionOf } from './booking.ts'
 import type { Claim } from './booking-tables.ts'
 import type { AvailableTime, EventType } from './calendly.ts'
 
@@ -17,11 +18,6 @@ export function claimMode({ poolingType }: EventType): 'all' | 'any' {
   return poolingType === 'round_robin' || poolingType === 'multi_pool' ? 'any' : 'all'
 }
 
-/** Seats of one session share its time; everybody else's claims are in the way. */
-export function sessionOfSlot({ uri, kind }: EventType, startTime: number): string | undefined {
-  return kind === 'group' ? `${uri}@${startTime}` : undefined
-}
-
 /** What Calendly offers less what our own bookings and holds claim of the hosts' time. */
 export function subtractClaims(
   eventType: EventType,
@@ -31,12 +27,14 @@ export function subtractClaims(
 ): { slots: Slot[]; excluded: ExcludedSlot[] } {
   const claimsOf = hosts.map((host) => createTimeline(claims.filter((claim) => claim.host === host)))
   const mode = claimMode(eventType)
+  const isGroup = eventType.kind === 'group'
   const slots: Slot[] = []
   const excluded: ExcludedSlot[] = []
 
   for (const { startTime, inviteesRemaining, schedulingUrl } of times) {
     const endTime = startTime + eventType.durationMinutes * 60_000
-    const session = sessionOfSlot(eventType, startTime)
+    // Of a booking that does not exist yet: only a group's session can be somebody's already.
+    const session = sessionOf({ id: '', isGroup, eventType: eventType.uri, startTime })
     const inTheWay = claimsOf.map((timeline) =>
       timeline.overlapping(startTime, endTime).filter((claim) => claim.session !== session)
     )

@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { sessionOf } from '../../src/core/booking.ts'
 import type { Claim } from '../../src/core/booking-tables.ts'
-import { claimMode, sessionOfSlot, subtractClaims } from '../../src/core/slots.ts'
+import type { EventType } from '../../src/core/calendly.ts'
+import { claimMode, subtractClaims } from '../../src/core/slots.ts'
 import { anEventType, meeting, minuteMs, tuesday } from '../support/samples.ts'
 
 const hosts = ['ann', 'bob', 'cid']
@@ -64,10 +66,10 @@ t.test('without known hosts nothing is in the way', async (t) => {
 
 t.test('seats of a group’s session are no conflict, another session is', async (t) => {
   const group = anEventType({ kind: 'group' })
-  const session = sessionOfSlot(group, minutes(0)) ?? ''
+  const session = sessionOfSeat(group, minutes(0), 'bkg_seat')
   t.same(startsOf(subtractClaims(group, offered(0), ['ann'], [claim('ann', 0, 30, session)]).slots), [0])
   t.same(startsOf(subtractClaims(group, offered(10), ['ann'], [claim('ann', 0, 30, session)]).slots), [])
-  t.equal(sessionOfSlot(anEventType(), minutes(0)), undefined)
+  t.equal(sessionOfSeat(anEventType(), minutes(0), 'bkg_seat'), 'bkg_seat')
 })
 
 t.test('what is left is what a look at every claim would leave', async () => {
@@ -103,7 +105,7 @@ t.test('what is left is what a look at every claim would leave', async () => {
               claim.host === host &&
               claim.startTime < startTime + eventType.durationMinutes * minuteMs &&
               claim.endTime > startTime &&
-              claim.session !== sessionOfSlot(eventType, startTime)
+              claim.session !== sessionOfSeat(eventType, startTime, 'bkg_naive')
           )
         return claimMode(eventType) === 'all' ? pool.every(isFree) : pool.length === 0 || pool.some(isFree)
       }
@@ -132,4 +134,9 @@ function possible(claims: readonly Claim[]): Claim[] {
     if (!isRefused) kept.push(claim)
   }
   return kept
+}
+
+/** The session that a booking of that slot would claim under. */
+function sessionOfSeat({ uri, kind }: EventType, startTime: number, id: string): string {
+  return sessionOf({ id, isGroup: kind === 'group', eventType: uri, startTime })
 }
