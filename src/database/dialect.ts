@@ -24,7 +24,12 @@ export type Session = {
 }
 
 /** Where an engine's connections come from. */
-export type Source = { acquire: () => Promise<Session>; close: () => Promise<void> }
+export type Source = {
+  acquire: () => Promise<Session>
+  close: () => Promise<void>
+  /** Grows before anything that was changed can be seen; there where nobody else can change anything. */
+  changes?: () => number
+}
 
 /**
  * One driver for both engines. Kysely's own PGlite driver waits for ever when a transaction cannot begin and

@@ -26,11 +26,17 @@ export async function openEmbedded(options: Options): Promise<Source> {
   try {
     const database = await openDatabase(join(dataDir, 'database'), log)
     const turns = createTurns()
+    let changes = 0
     const session: Session = {
-      query: (text, parameters) => query(database, text, parameters),
+      query: (text, parameters) => {
+        // Before it runs: whoever asks from now on is served after it.
+        if (!isMereRead(text)) changes++
+        return query(database, text, parameters)
+      },
       release: turns.pass
     }
     return {
+      changes: () => changes,
       acquire: async () => {
         assertSpace(dataDir, reserveBytes)
         await turns.take()
@@ -95,6 +101,9 @@ function assertSpace(directory: string, reserveBytes: number): void {
   const cause = new Error(`The disk of ${directory} has less than ${reserveBytes} bytes left`)
   throw new AppError('database_unavailable', undefined, { cause, retryAfterMs: 1000 })
 }
+
+/** `with` may hold an insert. */
+const isMereRead = (text: string) => /^\s*select\s/i.test(text)
 
 async function query(database: PGlite, text: string, parameters: readonly unknown[]) {
   const result =

@@ -22,6 +22,8 @@ export type Engine = {
   /** Rejects with `database_unavailable`. */
   ping: () => Promise<void>
   schemaIsCurrent: () => Promise<boolean>
+  /** Grows before anything that was changed can be seen; the embedded engine's alone, where nobody else can write. */
+  changes: (() => number) | undefined
   close: () => Promise<void>
 }
 
@@ -43,7 +45,11 @@ const attempts = 4
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { url, system, migrations = join(import.meta.dirname, 'migrations') } = options
   const scope = createTransactionScope()
-  const db = await openMigrated(options, migrations, (source) => createDialect(source, scope))
+  let changes: Source['changes']
+  const db = await openMigrated(options, migrations, (source) => {
+    changes = source.changes
+    return createDialect(source, scope)
+  })
 
   return {
     kind: url === undefined ? 'embedded' : 'postgresql',
@@ -64,6 +70,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       if (rows[0]?.is_read_only) throw new AppError('database_unavailable', 'The database takes no writes')
     },
     schemaIsCurrent: () => isCurrent(db, migrations),
+    changes,
     close: () => db.destroy()
   }
 }

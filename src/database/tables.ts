@@ -84,4 +84,51 @@ export type Tables = {
     processed_at: OptionalInstant
   }
   leases: { name: string; epoch: Generated<number>; holder: string | null; expires_at: Instant }
+  calendly_keys: {
+    tenant_id: string
+    name: string
+    source: string
+    fingerprint: string
+    token: Buffer | null
+    last_four: string
+    state: string
+    priority: number
+    calendly_user: string | null
+    organization: string | null
+    invalid_since: OptionalInstant
+    probed_at: OptionalInstant
+    retire_at: OptionalInstant
+    usage_count: Generated<number>
+    last_used_at: OptionalInstant
+    created_at: Instant
+  }
+  calendly_key_notices: {
+    id: Generated<number>
+    tenant_id: string
+    name: string
+    fingerprint: string
+    kind: string
+    occasion: string
+    detail: Json
+    at: Instant
+  }
+  calendly_quotas: {
+    calendly_user: string
+    quota_limit: number | null
+    remaining: Generated<number>
+    told: number | null
+    in_flight: Generated<number>
+    reset_at: Instant
+    rests_until: ColumnType<number, string | undefined, string>
+  }
+  calendly_booking_calls: { id: Generated<number>; calendly_user: string; sent_at: NowInstant }
+  audit_log: {
+    id: Generated<number>
+    tenant_id: string
+    at: Instant
+    actor: string
+    action: string
+    subject: string
+    detail: Json
+  }
 }

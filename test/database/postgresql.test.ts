@@ -1,11 +1,12 @@
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import { sql } from 'kysely'
 import pg from 'pg'
 import t from 'tap'
 import { openEngine } from '../../src/database/engine.ts'
-import { engines, migrationFiles, openTestEngine, type Test, testDatabase } from '../support/database.ts'
+import { engines, migrationFiles, openTestEngine, testDatabase } from '../support/database.ts'
+import { openNetwork } from '../support/network.ts'
 
 const unavailable = { code: 'database_unavailable', retryAfterMs: 1000 }
 const postgresql = engines.includes('postgresql') ? {} : { skip: 'TEST_DATABASE_URL is not set' }
@@ -138,7 +139,7 @@ t.test('PostgreSQL', postgresql, async (t) => {
 
   t.test('a server that falls silent is database_unavailable, and another connection is made', async (t) => {
     const database = await testDatabase(t, 'postgresql')
-    const network = await openNetwork(t, new URL(database.url ?? ''))
+    const network = await openNetwork(t, database.url ?? '')
     const engine = await openEngine({ ...database, url: network.url, poolSize: 1, statementTimeoutMs: 500 })
     t.teardown(() => engine.close())
     await engine.ping()
@@ -174,32 +175,5 @@ async function untilActive(admin: pg.Client): Promise<void> {
       `select 1 from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`
     )
     if (rows.length > 0) return
-  }
-}
-
-/** Stands between engine and server; a connection whose packets are lost stays open and silent. */
-async function openNetwork(t: Test, { hostname, port, pathname, username }: URL) {
-  const sockets = new Set<Socket>()
-  const proxy = createServer((client) => {
-    const server = connect(Number(port || 5432), hostname)
-    for (const socket of [client, server]) {
-      sockets.add(socket)
-      socket.on('error', () => {})
-    }
-    client.pipe(server)
-    server.pipe(client)
-  })
-  proxy.listen(0, '127.0.0.1')
-  await once(proxy, 'listening')
-  t.teardown(() => {
-    for (const socket of sockets) socket.destroy()
-    proxy.close()
-  })
-  const address = proxy.address() as AddressInfo
-  return {
-    url: `postgres://${username}@127.0.0.1:${address.port}${pathname}`,
-    loseEverything: () => {
-      for (const socket of sockets) socket.unpipe().pause()
-    }
   }
 }

@@ -37,6 +37,18 @@ export async function openTestEngine(
   return engine
 }
 
+/** Two engines on one database, as two replicas have them; the embedded one is shared. Closed by the test's end. */
+export async function openReplicas(t: Test, kind: EngineKind): Promise<[Engine, Engine]> {
+  const options = await testDatabase(t, kind)
+  const open = async () => {
+    const engine = await openEngine(options)
+    t.teardown(() => engine.close())
+    return engine
+  }
+  const one = await open()
+  return [one, kind === 'embedded' ? one : await open()]
+}
+
 /** Looks into, or prepares, a database that no service has open. */
 export async function inDatabase<T>(
   options: EngineOptions,
