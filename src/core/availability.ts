@@ -1,42 +1,35 @@
+import {
+  type Availability,
+  compose,
+  isSame,
+  openSlots,
+  type Part,
+  type Rendering,
+  slotsIn
+} from './availability-answer.ts'
 import type { BookingReads } from './booking-tables.ts'
 import type { AvailableTime, EventType } from './calendly.ts'
 import type { Caller } from './callers.ts'
 import { AppError } from './errors.ts'
-import { type ExcludedSlot, type Slot, subtractClaims } from './slots.ts'
+import { createMemo } from './memo.ts'
+import { createSharing } from './sharing.ts'
+import type { Slot } from './slots.ts'
 import type { System } from './system.ts'
-import { createLocalClock, createReader } from './time-zones.ts'
 
 const longestRangeMs = 180 * 86_400_000
 const mostEventTypes = 20
+/** In the answers that are kept; with its text a slot is some 600 bytes. */
+const mostSlotsKept = 50_000
+// About what an answer takes beside its slots.
+const slotsOfEmpty = 10
 
-export type AvailabilityQuery = {
+export type AvailabilityQuery = Rendering & {
   eventTypes: readonly string[]
   startTime: number
   endTime: number
-  timeZone: string
   /** Goes past the cache. */
   fresh: boolean
-  /** BCP 47; adds a reader's rendering of each local time. */
-  locale?: string | undefined
 }
-
-export type LocalSlot = Slot & {
-  localStartTime: string
-  localEndTime: string
-  formattedStartTime?: string | undefined
-  formattedEndTime?: string | undefined
-}
-
-export type Availability = {
-  timeZone: string
-  /** When the oldest part of the answer was read from Calendly. */
-  asOf: number
-  stale: boolean
-  days: { date: string; slots: LocalSlot[] }[]
-  excluded: ExcludedSlot[]
-}
-
-type OpenTimes = { slots: Slot[]; excluded: ExcludedSlot[]; asOf: number; stale: boolean }
 
 type Deps = {
   system: System
@@ -54,37 +47,51 @@ type Deps = {
 }
 
 export function createAvailability({ system, reads, calendly }: Deps) {
+  const answers = createMemo<{ parts: readonly Part[]; answer: Availability }>(mostSlotsKept)
+  const share = createSharing<Availability>()
+
   return {
-    /** What can be booked now, in the caller's zone. One unknown event type fails the whole. */
+    /**
+     * What can be booked now, in the caller's zone. One unknown event type fails the whole. While nothing has
+     * changed, the same question is answered with the same object.
+     */
     async find({ tenantId }: Caller, query: AvailabilityQuery): Promise<Availability> {
       checkRange(query, system.now())
-      const eventTypes = await Promise.all(
-        [...new Set(query.eventTypes)].map((uri) => calendly.getEventType(tenantId, uri))
-      )
-      const found = await Promise.all(
-        eventTypes.map((eventType) =>
-          openTimes(tenantId, eventType, query.startTime, query.endTime, query.fresh)
-        )
-      )
-      return {
-        timeZone: query.timeZone,
-        asOf: Math.min(...found.map(({ asOf }) => asOf)),
-        stale: found.some(({ stale }) => stale),
-        days: intoDays(found.flatMap(({ slots }) => slots).sort(byStartThenEventType), query),
-        excluded: found.flatMap(({ excluded }) => excluded).sort(byStartThenEventType)
-      }
+      const { eventTypes, startTime, endTime, timeZone, locale, fresh } = query
+      if (fresh) return compose(await readParts(tenantId, query), query)
+      const question = JSON.stringify([tenantId, startTime, endTime, timeZone, locale, eventTypes])
+      return share(question, async () => {
+        const parts = await readParts(tenantId, query)
+        const kept = answers.get(question)
+        if (kept && isSame(kept.parts, parts)) return kept.answer
+        const answer = compose(parts, query)
+        answers.set(question, { parts, answer }, slotsIn(answer) + slotsOfEmpty)
+        return answer
+      })
     },
 
-    openTimes
+    async openTimes(...asked: Parameters<typeof readPart>): Promise<{ slots: Slot[] }> {
+      return openSlots(await readPart(...asked))
+    }
   }
 
-  async function openTimes(
+  async function readParts(tenantId: string, query: AvailabilityQuery): Promise<Part[]> {
+    const eventTypes = await Promise.all(
+      [...new Set(query.eventTypes)].map((uri) => calendly.getEventType(tenantId, uri))
+    )
+    const { startTime, endTime, fresh } = query
+    return Promise.all(
+      eventTypes.map((eventType) => readPart(tenantId, eventType, startTime, endTime, fresh))
+    )
+  }
+
+  async function readPart(
     tenantId: string,
     eventType: EventType,
     startTime: number,
     endTime: number,
     fresh = false
-  ): Promise<OpenTimes> {
+  ): Promise<Part> {
     const [{ times, asOf, stale }, hosts] = await Promise.all([
       calendly.availableTimes({
         eventType: eventType.uri,
@@ -95,13 +102,9 @@ export function createAvailability({ system, reads, calendly }: Deps) {
       calendly.listHosts(eventType)
     ])
     // Read after Calendly's answer, so that a booking made meanwhile is in one of the two.
-    const claims = await reads.claimsBetween(
-      tenantId,
-      hosts,
-      startTime,
-      endTime + eventType.durationMinutes * 60_000
-    )
-    return { ...subtractClaims(eventType, times, hosts, claims), asOf, stale }
+    const lastEnd = endTime + eventType.durationMinutes * 60_000
+    const claims = await reads.claimsBetween(tenantId, hosts, startTime, lastEnd)
+    return { eventType, hosts, times, claims, asOf, stale }
   }
 }
 
@@ -120,31 +123,4 @@ function checkRange({ eventTypes, startTime, endTime }: AvailabilityQuery, now: 
   if (new Set(eventTypes).size > mostEventTypes) {
     throw new AppError('too_many_event_types', `Ask for at most ${mostEventTypes} event types.`)
   }
-}
-
-function byStartThenEventType(a: ExcludedSlot | Slot, b: ExcludedSlot | Slot): number {
-  return a.startTime - b.startTime || (a.eventType < b.eventType ? -1 : Number(a.eventType > b.eventType))
-}
-
-/** The days of the asked zone, as long as its daylight saving makes them; days without a slot are left out. */
-function intoDays(slots: readonly Slot[], { timeZone, locale }: AvailabilityQuery): Availability['days'] {
-  const clock = createLocalClock(timeZone)
-  const read = locale === undefined ? undefined : createReader(timeZone, locale)
-  const days: Availability['days'] = []
-  for (const slot of slots) {
-    const localStartTime = clock.format(slot.startTime)
-    const date = localStartTime.slice(0, 10)
-    let day = days.at(-1)
-    if (day?.date !== date) {
-      day = { date, slots: [] }
-      days.push(day)
-    }
-    day.slots.push({
-      ...slot,
-      localStartTime,
-      localEndTime: clock.format(slot.endTime),
-      ...(read && { formattedStartTime: read(slot.startTime), formattedEndTime: read(slot.endTime) })
-    })
-  }
-  return days
 }

@@ -1,4 +1,5 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { type AuditEntry, type AuditTables, actorOf } from './audit.ts'
 import { AppError } from './errors.ts'
 import type { Execution, IdempotencyTables } from './idempotency.ts'
 import { createId } from './ids.ts'
@@ -38,14 +39,15 @@ export function hasScope(caller: Caller, scope: Scope): boolean {
 }
 
 /** Keys carry 256 random bits, so a plain hash is enough: there is nothing to guess. */
-export const hashOf = (key: string): Buffer => createHash('sha256').update(key).digest()
+export const hashOf = (key: string): Buffer => hash('sha256', key, 'buffer')
 
-type KeyTables = IdempotencyTables & {
-  callerKeys: {
-    insert: (key: CallerKey & { hash: Buffer }) => Promise<void>
-    revoke: (tenantId: string, id: string) => Promise<boolean>
+type KeyTables = IdempotencyTables &
+  AuditTables & {
+    callerKeys: {
+      insert: (key: CallerKey & { hash: Buffer }) => Promise<void>
+      revoke: (tenantId: string, id: string) => Promise<boolean>
+    }
   }
-}
 
 type Deps = {
   system: System
@@ -54,13 +56,28 @@ type Deps = {
   callerKeys: {
     findByHash: (hash: Buffer) => Promise<CallerKey | undefined>
     list: (tenantId: string) => Promise<CallerKey[]>
-    revoke: (tenantId: string, id: string) => Promise<boolean>
   }
 }
 
 export function createCallers({ system, adminKey, transact, callerKeys }: Deps) {
   const admin: Caller = { tenantId: 'default', name: 'admin', scopes }
   const adminHash = hashOf(adminKey)
+
+  const entryOf = (caller: Caller, action: string, subject: string, detail: AuditEntry['detail']) => ({
+    tenantId: caller.tenantId,
+    at: system.now(),
+    actor: actorOf(caller),
+    action,
+    subject,
+    detail
+  })
+
+  /** False when there is no such live key. */
+  async function revokeIn(tables: KeyTables, caller: Caller, id: string): Promise<boolean> {
+    const isRevoked = await tables.callerKeys.revoke(caller.tenantId, id)
+    if (isRevoked) await tables.audit.add(entryOf(caller, 'caller_key.revoked', id, {}))
+    return isRevoked
+  }
 
   return {
     /** Whose key this is; `undefined` for a key that is unknown or revoked. Only hashes are compared. */
@@ -81,10 +98,10 @@ export function createCallers({ system, adminKey, transact, callerKeys }: Deps) 
       }
       await transact(async (tables) => {
         // A run that was cut short made a key that nobody has seen.
-        if (execution.subject !== undefined) {
-          await tables.callerKeys.revoke(caller.tenantId, execution.subject)
-        }
+        if (execution.subject !== undefined) await revokeIn(tables, caller, execution.subject)
         await tables.callerKeys.insert({ ...row, hash: hashOf(key) })
+        const detail = { name: row.name, scopes: row.scopes }
+        await tables.audit.add(entryOf(caller, 'caller_key.created', row.id, detail))
         await execution.begin(tables, row.id)
       })
       return { ...row, key }
@@ -93,7 +110,7 @@ export function createCallers({ system, adminKey, transact, callerKeys }: Deps) 
     list: (caller: Caller) => callerKeys.list(caller.tenantId),
 
     async revoke(caller: Caller, id: string): Promise<void> {
-      if (!(await callerKeys.revoke(caller.tenantId, id))) throw new AppError('not_found')
+      if (!(await transact((tables) => revokeIn(tables, caller, id)))) throw new AppError('not_found')
     }
   }
 }

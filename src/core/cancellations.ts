@@ -36,7 +36,7 @@ type Deps = {
     cancelEvent: (event: string, reason?: string) => Promise<CancelOutcome>
     findEvent: (uri: string) => Promise<EventFact | undefined>
     findInvitee: (uri: string) => Promise<InviteeFact | undefined>
-    dropAvailability: (eventType: string) => void
+    dropAvailability: (eventType: string, hosts: readonly string[]) => void
   }
 }
 
@@ -81,7 +81,10 @@ export function createCancellations({ system, transact, reads, lookupsMs, calend
   async function perform(booking: Booking): Promise<Booking | AppError> {
     const reason = booking.change?.kind === 'cancel' ? booking.change.reason : undefined
     const outcome = await calendly.cancelEvent(booking.calendly.event ?? '', reason)
-    calendly.dropAvailability(booking.eventType)
+    calendly.dropAvailability(
+      booking.eventType,
+      booking.hosts.map(({ user }) => user)
+    )
     switch (outcome.kind) {
       case 'done':
         return finish(booking, outcome.cancellation, true)

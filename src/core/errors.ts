@@ -31,6 +31,8 @@ export const problems = {
   invalid_answer: [422, 'An answer was refused'],
   calendly_rejected: [422, 'Calendly refused the request'],
   not_refundable: [422, 'This booking cannot be refunded'],
+  key_rejected: [422, 'Calendly does not accept this key'],
+  key_other_organization: [422, 'This key belongs to another organization'],
   rate_limited: [429, 'Too many requests'],
   booking_quota_exhausted: [429, 'The booking quota is used up'],
   internal: [500, 'Something went wrong on our side'],

@@ -1,16 +1,14 @@
 import type { EventType } from './calendly.ts'
 import type { Caller } from './callers.ts'
+import { requireConnection } from './connection.ts'
 import { AppError } from './errors.ts'
-
-/** The tenant that the Calendly credential of the environment belongs to. */
-const connectedTenant = 'default'
 
 type Deps = {
   calendly: {
     /** The canonical URI of a full URI or last segment, percent-encoded or not. */
     eventTypeUri: (text: string) => string | undefined
     listEventTypes: () => Promise<readonly EventType[]>
-    findEventType: (uri: string) => Promise<EventType | undefined>
+    findEventType: (uri: string, isToBook?: boolean) => Promise<EventType | undefined>
   }
 }
 
@@ -23,10 +21,10 @@ export function createEventTypes({ calendly }: Deps) {
     },
 
     /** Throws `event_type_not_found`, for a deleted one too. */
-    async get(tenantId: string, text: string): Promise<EventType> {
+    async get(tenantId: string, text: string, isToBook = false): Promise<EventType> {
       requireConnection(tenantId)
       const uri = calendly.eventTypeUri(text)
-      const eventType = uri === undefined ? undefined : await calendly.findEventType(uri)
+      const eventType = uri === undefined ? undefined : await calendly.findEventType(uri, isToBook)
       if (!eventType || eventType.deletedAt !== undefined) throw new AppError('event_type_not_found')
       return eventType
     }
@@ -34,9 +32,3 @@ export function createEventTypes({ calendly }: Deps) {
 }
 
 export type EventTypes = ReturnType<typeof createEventTypes>
-
-function requireConnection(tenantId: string): void {
-  if (tenantId !== connectedTenant) {
-    throw new AppError('calendly_unavailable', 'No Calendly account is connected for this tenant.')
-  }
-}

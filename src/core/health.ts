@@ -1,45 +1,120 @@
+import { type Caller, hasScope } from './callers.ts'
+import { connectedTenant } from './connection.ts'
+import { isHealthy, type SubscriptionReport } from './subscription.ts'
 import type { System } from './system.ts'
 
 export type CalendlyHealth = 'ok' | 'degraded' | 'down'
 
+/** What the client knows of itself, without asking anybody; counted since it was opened. */
+export type CalendlyReport = {
+  keys: readonly { name: string; lastFour: string; health: 'ok' | 'cooling' | 'invalid' }[]
+  /** A call was refused for want of quota, and there is none yet. */
+  isQuotaUsedUp: boolean
+  breakers: readonly {
+    name: 'reads' | 'writes'
+    state: 'closed' | 'open' | 'half_open'
+    retryAt?: number | undefined
+  }[]
+  cache: {
+    entries: number
+    bytes: number
+    evicted: number
+    kinds: Readonly<
+      Record<string, { hits: number; stale: number; misses: number; coalesced: number; negative: number }>
+    >
+  }
+  /** Calls that failed since the last one that did not. */
+  failuresInARow: number
+  /** Exchanges with Calendly, and those of them that repeated an earlier one. */
+  calls: number
+  retries: number
+  /** By endpoint; percentiles are milliseconds over the latest exchanges. */
+  requests: Readonly<
+    Record<
+      string,
+      {
+        count: number
+        errors: number
+        errorsByClass: Readonly<Record<string, number>>
+        retries: number
+        p50: number
+        p95: number
+        p99: number
+        totalMs: number
+      }
+    >
+  >
+}
+
+/** What is left to a Calendly user, as all replicas see it. Instants are epoch milliseconds. */
+export type QuotaReport = {
+  /** URI. */
+  user: string
+  limit?: number | undefined
+  remaining?: number | undefined
+  resetAt?: number | undefined
+  restsUntil?: number | undefined
+  bookings: readonly {
+    limit: number
+    windowMs: number
+    used: number
+    nextFreeAt?: number | undefined
+    /** When, at the present rate, the window will be used up. */
+    runsOutAt?: number | undefined
+  }[]
+}
+
+/** A key as the database knows it; without the database what the client knows. */
+export type KeyReport = CalendlyReport['keys'][number] & {
+  state?: 'pending' | 'active' | 'expiring' | 'retiring' | 'revoked' | undefined
+  priority?: number | undefined
+  createdAt?: number | undefined
+  ageDays?: number | undefined
+  usageCount?: number | undefined
+  usageLimit?: number | undefined
+  quota?:
+    | { limit?: number | undefined; remaining?: number | undefined; resetAt?: number | undefined }
+    | undefined
+}
+
+type Inbox = { waiting: number; dead: number; lagMs: number; lastReceivedAt?: number | undefined }
+
 type Deps = {
-  system: Pick<System, 'now'>
+  system: Pick<System, 'now' | 'sleep'>
   database: {
     kind: string
     ping: () => Promise<void>
     schemaIsCurrent: () => Promise<boolean>
-    inbox: {
-      state: () => Promise<{
-        waiting: number
-        dead: number
-        lagMs: number
-        lastReceivedAt?: number | undefined
-      }>
-    }
+    inbox: { state: () => Promise<Inbox> }
     oldestUnresolved: () => Promise<number | undefined>
   }
-  calendly: {
-    health: () => CalendlyReport
-  }
+  calendly: { health: () => CalendlyReport; quotas: () => Promise<readonly QuotaReport[]> }
+  keys: () => Promise<readonly KeyReport[]>
+  /** Undefined until it has been looked for, and where none is kept. */
+  subscription: () => SubscriptionReport | undefined
   version: string
 }
 
-export type CalendlyReport = {
-  keys: readonly { name: string; lastFour: string; health: string }[]
-  /** Calls that failed since the last one that did not. */
-  failuresInARow: number
-  requests: Readonly<Record<string, { count: number; errors: number; p50: number; p95: number; p99: number }>>
-}
+/** How long a database may take to say how it is; whoever asks wants to hear just when it does not answer. */
+const patienceMs = 3_000
 
 /** How the service and what it stands on are doing. Nothing here asks Calendly: probes must not use its quota. */
-export function createHealth({ system, database, calendly, version }: Deps) {
+export function createHealth({ system, database, calendly, keys, subscription, version }: Deps) {
   const startedAt = system.now()
   let isDraining = false
+  let requests = 0
 
   return {
+    version,
+
     /** From now on not ready, so that no new requests are sent here. */
     drain(): void {
       isDraining = true
+    },
+
+    /** A request of our API has come in. */
+    countRequest(): void {
+      requests++
     },
 
     /** Whether requests can be served: never a matter of Calendly. */
@@ -54,12 +129,9 @@ export function createHealth({ system, database, calendly, version }: Deps) {
 
     /** The queues are only looked at where somebody may see them: strangers may ask as often as they like. */
     async service(isDetailed: boolean) {
-      const [isReachable, inbox] = await Promise.all([
-        database.ping().then(
-          () => true,
-          () => false
-        ),
-        isDetailed ? database.inbox.state().catch(() => undefined) : undefined
+      const [isReachable = false, inbox] = await Promise.all([
+        soon(() => database.ping().then(() => true)),
+        isDetailed ? soon(database.inbox.state) : undefined
       ])
       return {
         isOk: isReachable && !isDraining,
@@ -70,23 +142,55 @@ export function createHealth({ system, database, calendly, version }: Deps) {
       }
     },
 
-    async calendly(isDetailed: boolean) {
+    calendlyStatus: (): CalendlyHealth => statusOf(calendly.health(), subscription()),
+
+    /** What the database would have to say is undefined while it does not answer. */
+    async calendlyDetails() {
+      const [known, quotas, inbox, oldestUnresolvedAt] = await Promise.all([
+        soon(keys),
+        soon(calendly.quotas),
+        soon(database.inbox.state),
+        soon(database.oldestUnresolved)
+      ])
       const report = calendly.health()
-      const [inbox, oldestUnresolvedAt] = isDetailed
-        ? await Promise.all([
-            database.inbox.state().catch(() => undefined),
-            database.oldestUnresolved().catch(() => undefined)
-          ])
-        : []
-      return { status: statusOf(report), report, inbox, oldestUnresolvedAt }
+      return {
+        report,
+        subscription: subscription(),
+        callsPerRequest: requests === 0 ? 0 : report.calls / requests,
+        keys: known?.filter(({ state }) => state !== 'revoked') ?? report.keys,
+        quotas,
+        inbox,
+        oldestUnresolvedAt
+      }
     }
+  }
+
+  async function soon<T>(ask: () => Promise<T>): Promise<T | undefined> {
+    const answered = new AbortController()
+    const nothing = () => undefined
+    const late = system.sleep(patienceMs, answered.signal).then(nothing, nothing)
+    return Promise.race([ask().catch(nothing), late]).finally(() => answered.abort())
   }
 }
 
 export type Health = ReturnType<typeof createHealth>
+export type ServiceReport = Awaited<ReturnType<Health['service']>>
+export type CalendlyDetails = Awaited<ReturnType<Health['calendlyDetails']>>
 
-/** `down` without a key that works or after three failed calls in a row. */
-function statusOf({ keys, failuresInARow }: CalendlyReport): CalendlyHealth {
-  if (keys.every(({ health }) => health !== 'ok') || failuresInARow >= 3) return 'down'
-  return failuresInARow > 0 || keys.some(({ health }) => health !== 'ok') ? 'degraded' : 'ok'
+/** Who may see how things are in detail: no other tenant's admin, to whom they do not belong. */
+export const isOperator = (caller: Caller | undefined) =>
+  caller?.tenantId === connectedTenant && hasScope(caller, 'admin')
+
+/** `down` when no key works, no read is tried or three calls in a row failed; `degraded` when anything is amiss. */
+function statusOf(report: CalendlyReport, subscription: SubscriptionReport | undefined): CalendlyHealth {
+  const { keys, breakers, failuresInARow } = report
+  const isOpen = breakers.some(({ name, state }) => name === 'reads' && state === 'open')
+  if (keys.every(({ health }) => health === 'invalid') || isOpen || failuresInARow >= 3) return 'down'
+  const isFine =
+    failuresInARow === 0 &&
+    !report.isQuotaUsedUp &&
+    keys.every(({ health }) => health === 'ok') &&
+    breakers.every(({ state }) => state === 'closed') &&
+    (subscription === undefined || isHealthy(subscription))
+  return isFine ? 'ok' : 'degraded'
 }

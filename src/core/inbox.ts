@@ -30,7 +30,7 @@ type Deps = {
   calendly: {
     findEvent: (uri: string) => Promise<EventFact | undefined>
     findInvitee: (uri: string) => Promise<InviteeFact | undefined>
-    dropAvailability: (eventType: string) => void
+    dropAvailability: (eventType: string, hosts: readonly string[]) => void
   }
   log: { error: (fields: object, phrase: string) => void }
 }
@@ -46,9 +46,9 @@ export function createInbox({ system, facts, transact, read, calendly, log }: De
           taken = await tables.deliveries.takeDue()
           if (!taken) return undefined
           await tables.deliveries.settle(taken.id, 'processed')
-          return { eventType: await apply(tables, taken, read(taken.body)) }
+          return { event: await apply(tables, taken, read(taken.body)) }
         })
-        if (applied?.eventType !== undefined) calendly.dropAvailability(applied.eventType)
+        forgetTimes(applied?.event)
         return applied !== undefined
       } catch (error) {
         if (!taken) throw error
@@ -72,7 +72,7 @@ export function createInbox({ system, facts, transact, read, calendly, log }: De
         await tables.deliveries.settle(delivery.id, 'processed')
         if (invitee && event) await facts.apply(tables, delivery.tenantId, invitee, event, 'webhook')
       })
-      if (event?.eventType !== undefined) calendly.dropAvailability(event.eventType)
+      forgetTimes(event)
       return true
     }
   }
@@ -81,13 +81,18 @@ export function createInbox({ system, facts, transact, read, calendly, log }: De
     tables: InboxTables,
     { tenantId }: Delivery,
     message: CalendlyDelivery | undefined
-  ): Promise<string | undefined> {
+  ): Promise<EventFact | undefined> {
     const { event, invitee, scheduledEvent } = message ?? {}
     if ((event !== 'invitee.created' && event !== 'invitee.canceled') || !invitee || !scheduledEvent) {
       return undefined
     }
     await facts.apply(tables, tenantId, invitee, scheduledEvent, 'webhook')
-    return scheduledEvent.eventType
+    return scheduledEvent
+  }
+
+  function forgetTimes(event: EventFact | undefined): void {
+    const hosts = event?.hosts.map(({ user }) => user) ?? []
+    if (event?.eventType !== undefined) calendly.dropAvailability(event.eventType, hosts)
   }
 
   async function giveBack(delivery: Delivery, error: unknown): Promise<void> {

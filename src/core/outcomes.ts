@@ -88,7 +88,14 @@ export function createOutcomes({ system, transact, facts, lookupsMs, calendly }:
       case 'ambiguous':
         return suspend(tables, booking, 'answer_lost')
       case 'not_done':
-        return notSent(tables, booking, 'calendly_unavailable', outcome.detail, execution)
+        return notSent(
+          tables,
+          booking,
+          'calendly_unavailable',
+          outcome.detail,
+          execution,
+          outcome.retryAfterMs
+        )
       case 'refused': {
         const { refusal } = outcome
         if (refusal.reason === 'quota') {

@@ -67,6 +67,8 @@ export function parseTimeZone(name: string): string {
     const list = others.length > 0 ? `${others.toReversed().join(', ')} or ${last}` : last
     throw new AppError('ambiguous_timezone', `"${name}" may mean ${list}. Send an IANA name.`)
   }
+  const known = canonical.get(name.toLowerCase())
+  if (known !== undefined) return known
   // Intl also takes offsets such as "+01:00", which are no zones: they know no daylight saving.
   const resolved = /^[A-Za-z]/.test(name) ? resolve(name) : undefined
   if (resolved === undefined) {
@@ -74,6 +76,11 @@ export function parseTimeZone(name: string): string {
   }
   return resolved.toLowerCase() === name.toLowerCase() ? resolved : name
 }
+
+/** Intl takes long to make a format of; nearly every question names one of these. */
+const canonical: ReadonlyMap<string, string> = new Map(
+  Intl.supportedValuesOf('timeZone').map((name) => [name.toLowerCase(), name])
+)
 
 function resolve(name: string): string | undefined {
   try {

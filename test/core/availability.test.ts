@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import t from 'tap'
 import { createAvailability } from '../../src/core/availability.ts'
 import type { Claim } from '../../src/core/booking-tables.ts'
@@ -175,4 +176,162 @@ t.test('a locale adds what a reader of it would write', async (t) => {
   const [day] = (await find({ locale: 'de', timeZone: 'Europe/Berlin' })).days
   t.match(day?.slots, [{ formattedStartTime: /Dienstag.*11:00/, formattedEndTime: /11:30/ }])
   t.notOk('formattedStartTime' in ((await find()).days[0]?.slots[0] ?? {}))
+})
+
+/** Remembered times, as Calendly's client hands them out: the same objects until they are read again. */
+const remembered = (starts: readonly number[]) =>
+  starts.map((startTime) => ({ startTime, inviteesRemaining: 1, schedulingUrl: 'https://calendly.com/a' }))
+
+const half = 30 * minuteMs
+const claimAt = (startTime: number, ownerId = 'bkg_1'): Claim => ({
+  ownerId,
+  session: ownerId,
+  host: 'ann',
+  startTime,
+  endTime: startTime + half
+})
+
+/** What an answer is made of, to be changed between questions. */
+function world() {
+  return {
+    now: tuesday,
+    times: remembered([tuesday + half, tuesday + 2 * half, tuesday + 3 * half]),
+    asOf: tuesday,
+    stale: false,
+    claims: [] as Claim[],
+    hosts: ['ann'],
+    eventType: anEventType({ uri: 'one' })
+  }
+}
+
+function serviceOf(state: ReturnType<typeof world>) {
+  return createAvailability({
+    system: { ...fakeSystem(), now: () => state.now },
+    reads: { claimsBetween: async () => [...state.claims] },
+    calendly: {
+      getEventType: async () => state.eventType,
+      listHosts: async () => [...state.hosts],
+      availableTimes: async ({ startTime }) => ({
+        times: state.times.filter((time) => time.startTime > startTime),
+        asOf: state.asOf,
+        stale: state.stale
+      })
+    }
+  })
+}
+
+t.test('an answer is kept while nothing has changed that it depends on', async (t) => {
+  const state = world()
+  const { find } = serviceOf(state)
+  const first = await find(caller, query)
+  state.now += 1
+  t.equal(await find(caller, query), first)
+  for (const other of [{ timeZone: 'Asia/Tokyo' }, { locale: 'de' }, { endTime: query.endTime + 1 }]) {
+    t.not(await find(caller, { ...query, ...other }), first)
+  }
+  t.not(await find({ ...caller, tenantId: 'other' }, query), first)
+  t.not(await find(caller, { ...query, fresh: true }), first)
+  t.equal(await find(caller, query), first)
+})
+
+t.test('a kept answer is given up for whatever has changed since', async () => {
+  const change = fc.constantFrom<((state: ReturnType<typeof world>) => void)[]>(
+    (state) => {
+      state.now += half
+    },
+    (state) => {
+      state.times = remembered(state.times.map(({ startTime }) => startTime))
+    },
+    (state) => {
+      state.asOf += 1
+    },
+    (state) => {
+      state.times = state.times.map((time) => ({ ...time, inviteesRemaining: time.inviteesRemaining + 1 }))
+    },
+    (state) => {
+      state.times = [...state.times, ...remembered([(state.times.at(-1)?.startTime ?? tuesday) + half])]
+    },
+    (state) => {
+      state.times = state.times.slice(1)
+    },
+    (state) => {
+      state.stale = !state.stale
+    },
+    (state) => {
+      state.claims = [...state.claims, claimAt(tuesday + 2 * half, `bkg_${state.claims.length}`)]
+    },
+    (state) => {
+      state.claims = state.claims.map((claim) => ({ ...claim, ownerId: `hld_${claim.ownerId}` }))
+    },
+    (state) => {
+      state.claims = state.claims.map((claim) => ({ ...claim, startTime: claim.startTime + half + 1 }))
+    },
+    (state) => {
+      state.claims = []
+    },
+    (state) => {
+      state.hosts = state.hosts.includes('ann') ? ['bob'] : ['ann', 'bob']
+    },
+    (state) => {
+      state.eventType = { ...state.eventType, durationMinutes: state.eventType.durationMinutes + 15 }
+    }
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.array(change, { maxLength: 12 }), async (changes) => {
+      const state = world()
+      const { find } = serviceOf(state)
+      for (const apply of [() => {}, ...changes]) {
+        apply(state)
+        const [kept, anew] = [await find(caller, query), await serviceOf(state).find(caller, query)]
+        if (JSON.stringify(kept) !== JSON.stringify(anew)) return false
+      }
+      return true
+    }),
+    { numRuns: 300 }
+  )
+})
+
+t.test('a booking committed before a question is in its answer, however many ask meanwhile', async (t) => {
+  const state = world()
+  const reads: PromiseWithResolvers<Claim[]>[] = []
+  const { find } = createAvailability({
+    system: fakeSystem(tuesday),
+    reads: {
+      // What a statement sees is settled when it begins.
+      claimsBetween: () => {
+        const seen = [...state.claims]
+        const read = Promise.withResolvers<Claim[]>()
+        reads.push(read)
+        return read.promise.then(() => seen)
+      }
+    },
+    calendly: {
+      getEventType: async () => state.eventType,
+      listHosts: async () => state.hosts,
+      availableTimes: async () => state
+    }
+  })
+  const startsOf = async (answer: ReturnType<typeof find>) =>
+    (await answer).days.flatMap(({ slots }) => slots).map(({ startTime }) => (startTime - tuesday) / half)
+  /** Long enough for whatever waits for nothing else. */
+  async function turn() {
+    for (let n = 0; n < 3; n++) await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  const before = find(caller, query)
+  await turn()
+  state.claims = [claimAt(tuesday + half)]
+  const after = Array.from({ length: 50 }, () => find(caller, query))
+  await turn()
+  reads[0]?.resolve([])
+  t.same(await startsOf(before), [1, 2, 3])
+  await turn()
+  state.claims = [...state.claims, claimAt(tuesday + 2 * half, 'bkg_2')]
+  const latest = find(caller, query)
+  reads[1]?.resolve([])
+  for (const answer of after) t.same(await startsOf(answer), [2, 3])
+  await turn()
+  reads[2]?.resolve([])
+  t.same(await startsOf(latest), [3])
+  t.equal(reads.length, 3, 'those who waited shared one read')
 })

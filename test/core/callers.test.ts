@@ -70,4 +70,35 @@ t.test('caller keys', async (t) => {
     t.equal(await callers.authenticate(lost.key), undefined)
     t.ok(await callers.authenticate(again.key))
   })
+
+  t.test('whoever makes or revokes a key is written down with it, and the key is not', async (t) => {
+    await sql`delete from audit_log`.execute(db)
+    const { id, key } = await callers.create(admin, { name: 'kiosk', scopes: ['admin'] }, keyless)
+    const again = await callers.create(
+      admin,
+      { name: 'kiosk', scopes: ['admin'] },
+      { ...keyless, subject: id }
+    )
+    await callers.revoke(admin, again.id)
+    await t.rejects(callers.revoke(admin, again.id))
+    const failing = async () => {
+      throw new Error('the lease is lost')
+    }
+    await t.rejects(
+      callers.create(admin, { name: 'kiosk', scopes: ['admin'] }, { ...keyless, begin: failing })
+    )
+    const { rows } = await sql<{ entry: string; detail: unknown }>`
+      select actor || ' ' || action || ' ' || subject as entry, detail from audit_log order by id`.execute(db)
+    t.same(
+      rows.map(({ entry }) => entry),
+      [
+        `caller:admin caller_key.created ${id}`,
+        `caller:admin caller_key.revoked ${id}`,
+        `caller:admin caller_key.created ${again.id}`,
+        `caller:admin caller_key.revoked ${again.id}`
+      ]
+    )
+    t.match(rows, [{ detail: { name: 'kiosk', scopes: ['admin'] } }])
+    t.notMatch(JSON.stringify(rows), key)
+  })
 })

@@ -65,6 +65,7 @@ t.test('a cancellation', async (t) => {
     })
     const sent: (string | undefined)[] = []
     const begun: string[] = []
+    const dropped: { eventType: string; hosts: readonly string[] }[] = []
     const cancellations = createCancellations({
       system: fakeSystem(now),
       transact,
@@ -78,7 +79,7 @@ t.test('a cancellation', async (t) => {
         },
         findEvent: async () => event ?? undefined,
         findInvitee: async () => invitee ?? undefined,
-        dropAvailability: () => {}
+        dropAvailability: (eventType, hosts) => dropped.push({ eventType, hosts })
       }
     })
     const execution = {
@@ -93,6 +94,7 @@ t.test('a cancellation', async (t) => {
     return {
       sent,
       begun,
+      dropped,
       resume: async () => {
         const booking = await read()
         if (booking.change?.kind !== 'cancel') throw new Error('no cancellation was begun')
@@ -131,6 +133,15 @@ t.test('a cancellation', async (t) => {
       t.same(await timeline(), ['cancel_requested', 'canceled'])
     }
   )
+
+  t.test('forgets which times of its hosts were free, also when its outcome is unknown', async (t) => {
+    for (const outcome of [hostDid, { kind: 'ambiguous', cause: new Error('lost') }] as const) {
+      await clear()
+      const { cancel, dropped } = await setUp(outcome)
+      await cancel()
+      t.same(dropped, [{ eventType: meeting, hosts: [host] }])
+    }
+  })
 
   t.test('of what is canceled is the same answer again, and Calendly is not asked', async (t) => {
     const { cancel, sent } = await setUp(hostDid)

@@ -39,6 +39,17 @@ t.test('a cursor of another list or another service is refused', async (t) => {
   t.throws(() => createCursors(randomBytes(32)).decode('bookings', cursor), refused)
 })
 
+t.test('a cursor outlives a change of the secret, and no longer', async (t) => {
+  const [first, second] = [randomBytes(32), randomBytes(32)]
+  const [before, during] = [createCursors(first), createCursors(second, first)]
+  const old = before.encode('bookings', 'bkg_1')
+  t.equal(during.decode('bookings', old), 'bkg_1')
+  t.throws(() => during.decode('events', old), refused)
+  const fresh = during.encode('bookings', 'bkg_1')
+  t.equal(createCursors(second).decode('bookings', fresh), 'bkg_1')
+  t.throws(() => createCursors(second).decode('bookings', old), refused)
+})
+
 t.test('whatever else is sent is refused', async () => {
   fc.assert(
     fc.property(fc.string(), (text) => {

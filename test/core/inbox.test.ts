@@ -6,7 +6,7 @@ import type { Delivery } from '../../src/core/deliveries.ts'
 import { AppError } from '../../src/core/errors.ts'
 import { createInbox } from '../../src/core/inbox.ts'
 import { findDelivery, insertDelivery } from '../../src/database/deliveries.ts'
-import { aBooking, anEvent, anInvitee, meeting, tuesday } from '../support/samples.ts'
+import { aBooking, anEvent, anInvitee, host, meeting, tuesday } from '../support/samples.ts'
 import { fakeSystem } from '../support/system.ts'
 import { openTables } from '../support/tables.ts'
 
@@ -53,7 +53,7 @@ t.test('the inbox', async (t) => {
     fail?: Error
     calendly?: { invitee?: InviteeFact; event?: EventFact }
   } = {}) {
-    const dropped: string[] = []
+    const dropped: { eventType: string; hosts: readonly string[] }[] = []
     const applied: string[] = []
     let made = 0
     const inbox = createInbox({
@@ -70,7 +70,7 @@ t.test('the inbox', async (t) => {
       calendly: {
         findEvent: async () => calendly.event,
         findInvitee: async () => calendly.invitee,
-        dropAvailability: (eventType) => dropped.push(eventType)
+        dropAvailability: (eventType, hosts) => dropped.push({ eventType, hosts })
       },
       log: { error: () => {} }
     })
@@ -88,7 +88,7 @@ t.test('the inbox', async (t) => {
       t.equal(await processNext(), false)
       t.equal((await bookings()).length, 1)
       t.match(await becameOf(digest), { status: 'processed' })
-      t.same(dropped, [meeting])
+      t.same(dropped, [{ eventType: meeting, hosts: [host] }])
     }
   )
 
@@ -148,7 +148,7 @@ t.test('the inbox', async (t) => {
     t.equal(await pullNext(), false)
     t.same(applied, ['webhook true true'])
     t.same(await becameOf(digest), { status: 'processed', reason: undefined })
-    t.same(dropped, [meeting])
+    t.same(dropped, [{ eventType: meeting, hosts: [host] }])
   })
 
   t.test('does not believe a stale delivery of something that Calendly does not know', async (t) => {

@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { WebhookSubscription } from '../../src/core/calendly.ts'
-import { createSubscription } from '../../src/core/subscription.ts'
+import { createSubscription, isHealthy } from '../../src/core/subscription.ts'
+import { fakeSystem } from '../support/system.ts'
 
 const callbackUrl = 'https://gateway.example/api/webhooks/calendly'
 const hook = (changes: Partial<WebhookSubscription> = {}): WebhookSubscription => ({
@@ -13,14 +14,17 @@ const hook = (changes: Partial<WebhookSubscription> = {}): WebhookSubscription =
 })
 
 /** A Calendly with these subscriptions, and what was done to it. */
-function open(present: WebhookSubscription[], { isLate = false } = {}) {
+function open(present: WebhookSubscription[], { isLate = false, isRefused = false } = {}) {
   const done: unknown[] = []
+  const system = fakeSystem()
   const subscription = createSubscription({
+    system,
     callbackUrl,
     signingKey: 'key',
     calendly: {
       listSubscriptions: async () => present,
       createSubscription: async (wanted) => {
+        if (isRefused) throw new Error('refused')
         done.push(wanted)
         return isLate ? { kind: 'exists' } : { kind: 'created', subscription: hook() }
       },
@@ -30,7 +34,7 @@ function open(present: WebhookSubscription[], { isLate = false } = {}) {
     },
     log: { info: () => {}, warn: () => {} }
   })
-  return { ...subscription, done }
+  return { ...subscription, done, system }
 }
 
 const wanted = {
@@ -60,4 +64,26 @@ t.test('one that Calendly has disabled is replaced', async (t) => {
 t.test('one that another replica has just made is as good', async (t) => {
   const { ensure } = open([], { isLate: true })
   await t.resolves(ensure())
+})
+
+t.test('how the latest look left it is told, and none before the first', async (t) => {
+  const seen = async (present: WebhookSubscription[], options: Parameters<typeof open>[1] = {}) => {
+    const { ensure, lastSeen, system } = open(present, options)
+    t.equal(lastSeen(), undefined)
+    await system.sleep(1_000)
+    await ensure().catch(() => {})
+    const report = lastSeen()
+    t.match(report, { callbackUrl, checkedAt: system.now() })
+    return report && { state: report.state, isHealthy: isHealthy(report) }
+  }
+  t.same(await seen([hook()]), { state: 'active', isHealthy: true })
+  t.same(await seen([hook({ retryStartedAt: 1 })]), { state: 'active', isHealthy: false })
+  t.same(await seen([hook({ state: 'disabled' })]), { state: 'active', isHealthy: true }, 'replaced')
+  t.same(await seen([hook({ state: 'disabled' })], { isRefused: true }), {
+    state: 'disabled',
+    isHealthy: false
+  })
+  t.same(await seen([]), { state: 'active', isHealthy: true }, 'made')
+  t.same(await seen([], { isRefused: true }), { state: 'missing', isHealthy: false })
+  t.same(await seen([], { isLate: true }), { state: 'missing', isHealthy: false }, 'where we cannot see it')
 })
