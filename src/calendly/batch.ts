@@ -1,25 +1,67 @@
-const dayMs = 86_400_000
-const minuteMs = 60_000
+import type { Found } from './freshness.ts'
+import { dayOf, type Window, windowsOver } from './windows.ts'
 
-/** `id` names the whole aligned window; `startTime` may lie later in it, since Calendly refuses the past. */
-export type Window = { id: number; startTime: number; endTime: number }
+type Options<T> = {
+  windowDays: number
+  now: () => number
+  load: (window: Window) => Promise<readonly T[]>
+  /** Told of the days that a window has beyond those asked for. */
+  spare: (day: number, load: () => Promise<Found<readonly T[]>>) => void
+}
+
+type LoadDay<T> = (day: number) => Promise<Found<readonly T[]>>
 
 /**
- * Cuts a range into windows aligned to multiples of `windowDays` since the epoch, so that different callers
- * ask for the same ones. The first starts a full minute from now at the earliest.
+ * Loads days together: what is asked for during one turn of the event loop, which under load lasts some
+ * milliseconds, is asked of Calendly in as few windows as can be. A window that fails fails its own days.
  */
-export function cutIntoWindows(
-  range: { startTime: number; endTime: number },
-  { windowDays, now }: { windowDays: number; now: number }
-): Window[] {
-  const windowMs = windowDays * dayMs
-  const earliest = Math.ceil((now + minuteMs) / minuteMs) * minuteMs
-  const from = Math.max(range.startTime, earliest)
-  if (from >= range.endTime) return []
+export function createBatch<T extends { startTime: number }>({
+  windowDays,
+  now,
+  load,
+  spare
+}: Options<T>): LoadDay<T> {
+  let gathering: { days: Set<number>; sent: Promise<LoadDay<T>> } | undefined
 
-  const windows: Window[] = []
-  for (let id = Math.floor(from / windowMs) * windowMs; id < range.endTime; id += windowMs) {
-    windows.push({ id, startTime: Math.max(id, earliest), endTime: id + windowMs })
+  function gather() {
+    const turn = new Promise<void>((resolve) => {
+      setImmediate(resolve)
+    })
+    const days = new Set<number>()
+    const sent = turn.then(() => {
+      gathering = undefined
+      return send(days)
+    })
+    return { days, sent }
   }
-  return windows
+
+  function send(days: ReadonlySet<number>): LoadDay<T> {
+    const at = now()
+    const windows = windowsOver(days, { windowDays, now: at }).map((window) => ({
+      ...window,
+      times: load(window).then(byDay)
+    }))
+    const loadDay = async (day: number) => {
+      const window = windows.find(({ firstDay, lastDay }) => firstDay <= day && day <= lastDay)
+      return { value: (await window?.times)?.get(day) ?? [], at }
+    }
+    for (const { firstDay, lastDay, startTime } of windows) {
+      for (let day = Math.max(firstDay, dayOf(startTime)); day <= lastDay; day++) {
+        if (!days.has(day)) spare(day, () => loadDay(day))
+      }
+    }
+    return loadDay
+  }
+
+  return async (day) => {
+    gathering ??= gather()
+    gathering.days.add(day)
+    const loadDay = await gathering.sent
+    return loadDay(day)
+  }
+}
+
+function byDay<T extends { startTime: number }>(times: readonly T[]): ReadonlyMap<number, readonly T[]> {
+  const ascending = times.toSorted((a, b) => a.startTime - b.startTime)
+  return Map.groupBy(ascending, ({ startTime }) => dayOf(startTime))
 }

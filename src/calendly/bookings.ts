@@ -5,9 +5,10 @@ import type {
   InviteeRequest,
   Tracking
 } from '../core/calendly.ts'
-import type { Call, Deadlines } from './call.ts'
+import type { Call } from './call.ts'
+import type { Deadlines } from './deadline.ts'
 import { ExchangeError } from './errors.ts'
-import { bookingRefusal, cancelRefusal, outcomeOf } from './outcomes.ts'
+import { bookingOutcomeOf, cancelRefusal, outcomeOf } from './outcomes.ts'
 import { pathOf } from './uris.ts'
 import { readCancellation, readInvitee, readUri } from './wire-bookings.ts'
 
@@ -26,11 +27,14 @@ export function createBookings({ call, now, dropAvailability }: Deps) {
     async createInvitee(request: InviteeRequest): Promise<InviteeOutcome> {
       try {
         const body = inviteeBody(request)
-        const answer = await call({ method: 'POST', path: '/invitees', body }, bookingDeadlines)
+        const answer = await call(
+          { method: 'POST', path: '/invitees', body },
+          { lane: 'booking', isBooking: true, deadlines: bookingDeadlines }
+        )
         const invitee = readInvitee(answer.body) ?? sketch(readUri(answer.body), request, now())
         return invitee ? { kind: 'done', invitee } : unreadable
       } catch (error) {
-        return outcomeOf(error, bookingRefusal)
+        return bookingOutcomeOf(error)
       } finally {
         dropAvailability(request.eventType)
       }
@@ -42,7 +46,10 @@ export function createBookings({ call, now, dropAvailability }: Deps) {
       if (path === undefined)
         return { kind: 'refused', reason: 'not_found', detail: 'Not the URI of an event' }
       try {
-        const { body } = await call({ method: 'POST', path: `${path}/cancellation`, body: { reason } })
+        const { body } = await call(
+          { method: 'POST', path: `${path}/cancellation`, body: { reason } },
+          { lane: 'booking' }
+        )
         const cancellation = readCancellation(body)
         return cancellation ? { kind: 'done', cancellation } : unreadable
       } catch (error) {
@@ -54,7 +61,7 @@ export function createBookings({ call, now, dropAvailability }: Deps) {
 
 const unreadable = {
   kind: 'ambiguous',
-  cause: new ExchangeError("Calendly's answer cannot be read", { wasSent: true })
+  cause: new ExchangeError("Calendly's answer cannot be read", { reason: 'unreadable', wasSent: true })
 } as const
 
 function inviteeBody({

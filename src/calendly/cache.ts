@@ -1,63 +1,87 @@
 import { LRUCache } from 'lru-cache'
-
-/** `at` is when the answer was asked for; `stale` that a newer one could not be had. */
-export type Cached<T> = { value: T; at: number; stale: boolean }
+import { type Counts, createFreshness, type Entry } from './freshness.ts'
 
 type Options = {
   maxEntries: number
-  /** How long an answer is served without asking again. */
-  freshMs: number
-  /** How old an answer may be served when asking again fails; 0 for never. */
-  staleMs: number
-  /** Whether a failure may be covered by an old answer. */
-  mayCover: (error: unknown) => boolean
+  /** Over all entries, the length of their JSON. */
+  maxBytes: number
   now: () => number
 }
 
-/** Remembers what `load` found. Identical loads in flight are one. */
-export function createCache<T extends object>({ maxEntries, freshMs, staleMs, mayCover, now }: Options) {
-  const entries = new LRUCache<string, { value: T; at: number }>({ max: maxEntries })
-  const inFlight = new Map<string, Promise<Cached<T>>>()
-
-  async function reload(key: string, load: () => Promise<T>, isCurrent: () => boolean): Promise<Cached<T>> {
-    const at = now()
-    try {
-      const value = await load()
-      if (isCurrent()) entries.set(key, { value, at })
-      return { value, at, stale: false }
-    } catch (error) {
-      const old = entries.get(key)
-      if (old && mayCover(error) && now() - old.at <= staleMs) return { ...old, stale: true }
-      if (!mayCover(error)) entries.delete(key)
-      throw error
+/** What Calendly answered, all kinds within the same limits: what was not used for longest goes first. */
+export function createCache({ maxEntries, maxBytes, now }: Options) {
+  const kinds: Record<string, Counts> = {}
+  let evicted = 0
+  // By the entry itself: what has been taken out may still be written to, and nobody will see it.
+  const places = new LRUCache<object, { leave: () => void }>({
+    max: maxEntries,
+    maxSize: maxBytes,
+    noDisposeOnSet: true,
+    dispose: ({ leave }, _entry, reason) => {
+      leave()
+      if (reason === 'evict') evicted++
     }
+  })
+
+  function resize(entry: object, bytes: number): void {
+    const place = places.peek(entry)
+    // A copy, since lru-cache leaves the size of an unchanged value as it was.
+    if (place) places.set(entry, { ...place }, { size: bytes })
+  }
+
+  /** Entries that are dropped together. */
+  function createShelf<K, T>() {
+    const entries = new Map<K, Entry<T>>()
+    return {
+      /** The entry of that key, an empty one if there is none. */
+      at(key: K): Entry<T> {
+        const known = entries.get(key)
+        if (known) {
+          places.get(known)
+          return known
+        }
+        const entry = {}
+        entries.set(key, entry)
+        places.set(entry, { leave: () => entries.delete(key) }, { size: 1 })
+        return entry
+      },
+
+      /** Forgets them all, and what is being loaded for them. */
+      drop(): void {
+        for (const entry of entries.values()) places.delete(entry)
+      }
+    }
+  }
+
+  function kind(name: string, freshMs: number) {
+    const counts = { hits: 0, stale: 0, misses: 0, coalesced: 0, negative: 0 }
+    kinds[name] = counts
+    return { ...createFreshness({ freshMs, now, counts, resize }), createShelf }
   }
 
   return {
-    /** With `fresh` neither a remembered answer nor a load already under way will do. */
-    async get(key: string, load: () => Promise<T>, { fresh = false } = {}): Promise<Cached<T>> {
-      const entry = entries.get(key)
-      if (!fresh) {
-        if (entry && now() - entry.at < freshMs) return { ...entry, stale: false }
-        const underWay = inFlight.get(key)
-        if (underWay) return underWay
+    /** A kind of answers, on shelves of its own. */
+    kind,
+
+    /** A kind whose answers are all on one shelf. Throws what `load` throws. */
+    remember<T extends object>(name: string, freshMs: number) {
+      const { read } = kind(name, freshMs)
+      const shelf = createShelf<string, T>()
+      return {
+        async get(key: string, load: () => Promise<T>): Promise<T> {
+          const at = now()
+          const { value } = await read(shelf.at(key), async () => ({ value: await load(), at }))
+          return value
+        },
+        drop: shelf.drop
       }
-      const loading: Promise<Cached<T>> = reload(key, load, () => inFlight.get(key) === loading).finally(
-        () => {
-          if (inFlight.get(key) === loading) inFlight.delete(key)
-        }
-      )
-      inFlight.set(key, loading)
-      return loading
     },
 
-    /** Forgets every key that starts so, and what is being loaded for it. */
-    drop(prefix: string) {
-      for (const store of [entries, inFlight]) {
-        for (const key of [...store.keys()]) {
-          if (key.startsWith(prefix)) store.delete(key)
-        }
-      }
-    }
+    /** Forgets everything, and what is being loaded. */
+    forget: () => places.clear(),
+
+    report: () => ({ entries: places.size, bytes: places.calculatedSize, evicted, kinds })
   }
 }
+
+export type Cache = ReturnType<typeof createCache>

@@ -1,90 +1,114 @@
 import { AppError } from '../core/errors.ts'
 import type { System } from '../core/system.ts'
+import type { Ask } from './ask.ts'
+import { type Deadline, type Deadlines, limitsAt, startDeadline, usualDeadlines } from './deadline.ts'
 import { CalendlyError, ExchangeError } from './errors.ts'
-import { type Keys, lastFour } from './keys.ts'
-import type { Meter } from './meter.ts'
-import { retry } from './retry.ts'
-import type { Answer, Request, Send } from './send.ts'
+import type { Ending, Governor, Purpose, Throttle } from './governor.ts'
+import type { Keys } from './key-walk.ts'
+import type { UsableKey } from './keys.ts'
+import type { Retry } from './retry.ts'
+import type { Answer, Request } from './send.ts'
 import { readProblem } from './wire.ts'
 
-type Write = (details: object, message: string) => void
-export type Log = { debug: Write; warn: Write; error: Write }
+// When quota is free again it is soon gone: of more than this most would have waited in vain.
+const mostWaiting = 32
 
-export type Deadlines = { headersMs: number; bodyMs: number; totalMs: number }
+type Deps = { ask: Ask; keys: Keys; governor: Governor; retry: Retry; system: System }
 
-const usualDeadlines: Deadlines = { headersMs: 5_000, bodyMs: 5_000, totalMs: 10_000 }
-const backoff = { attempts: 3, baseMs: 100, capMs: 2_000 }
-const retryable = new Set([408, 429, 500, 502, 503, 504])
+/** One request on its way. Nothing of it is shared with others, whatever they meet meanwhile. */
+type Journey = { request: Request; purpose: Purpose; deadline: Deadline; isRetry: boolean }
 
-type Deps = { send: Send; keys: Keys; meter: Meter; system: System; log: Log }
+/** `startedAt`: when what the call is a part of began, whose deadline it shares. */
+type CallOptions = Purpose & { deadlines?: Deadlines; startedAt?: number }
 
-export function createCall({ send, keys, meter, system, log }: Deps) {
-  async function attempt(request: Request, token: string, limits: Parameters<Send>[2]): Promise<Answer> {
-    const endpoint = endpointOf(request)
-    const startedAt = system.now()
-    const record = (isError: boolean) => meter.record(endpoint, startedAt, isError)
+type Outcome = { answer: Answer; throttle?: undefined } | { answer?: undefined; throttle: Throttle }
+
+export function createCall({ ask, keys, governor, retry, system }: Deps) {
+  const { now, sleep } = system
+  let waiting = 0
+
+  /** One exchange with one key, if its user has a call left. */
+  async function exchange(
+    { request, purpose, deadline, isRetry }: Journey,
+    key: UsableKey
+  ): Promise<Outcome> {
+    const { throttle, end } = await governor.admit(key.user, purpose)
+    if (throttle) return { throttle }
+    let ending: Ending = { wasSent: false }
     try {
-      const answer = await send(request, token, limits)
-      const { status, requestId } = answer
-      const isFailure = status === 401 || status === 429 || status >= 500
-      record(isFailure)
-      log[isFailure ? 'warn' : 'debug']({ endpoint, status, requestId }, 'calendly answered')
-      return answer
+      const answer = await ask(request, key.token, { limits: limitsAt(now(), deadline), isRetry })
+      ending = { answer, wasSent: true }
+      return { answer }
     } catch (error) {
-      record(true)
-      log.warn({ endpoint, err: error }, 'calendly did not answer')
+      ending = { wasSent: error instanceof ExchangeError && error.wasSent }
       throw error
+    } finally {
+      if (ending.wasSent) keys.use(key)
+      await end(ending)
+    }
+  }
+
+  /** Asks with one key after the other, until an answer is neither a refusal of the key nor of its user's quota. */
+  async function walk(journey: Journey): Promise<Outcome> {
+    const throttles = new Map<string, Throttle>()
+    let refusal: CalendlyError | undefined
+    for await (const { key, refused } of keys.walk(journey.deadline.endsAt)) {
+      if (throttles.has(key.user)) continue
+      const { answer, throttle } = await exchange(journey, key)
+      if (throttle) {
+        throttles.set(key.user, throttle)
+        continue
+      }
+      if (answer.status < 300) return { answer }
+
+      journey.isRetry = false
+      const error = new CalendlyError(answer.status, readProblem(answer.body), answer)
+      if (answer.status === 401) {
+        refusal = error
+        refused()
+      } else if (answer.status === 429) {
+        throttles.set(key.user, await governor.throttled(key.user, answer, journey.purpose, error))
+      } else if (answer.status !== 403 || throttles.size === 0) {
+        // That a stand-in may not do it is no answer: the quota of the one who may is.
+        throw error
+      }
+    }
+    const [throttle] = [...throttles.values()].sort((one, other) => one.waitMs - other.waitMs)
+    if (throttle) return { throttle }
+    throw new AppError('calendly_unavailable', 'Calendly accepts none of the keys', {
+      cause: refusal,
+      retryAfterMs: keys.retryAfterMs
+    })
+  }
+
+  /** Waits for quota where there is none, as long as the deadline allows. */
+  async function attempt(journey: Journey): Promise<Answer> {
+    for (;;) {
+      const { answer, throttle } = await walk(journey)
+      if (answer) return answer
+      const { error, waitMs, isHeld } = throttle
+      if (!isHeld || waiting >= mostWaiting || now() + waitMs >= journey.deadline.waitBy) throw error
+      waiting++
+      await sleep(waitMs).finally(() => waiting--)
     }
   }
 
   /**
-   * Asks Calendly within one deadline that covers keys and retries. Answers with a success, else throws
-   * CalendlyError, ExchangeError, or AppError `calendly_unavailable` when no key is accepted.
+   * Asks Calendly within one deadline that covers keys, waiting and retries. Answers with a success, else throws
+   * CalendlyError, ExchangeError, or AppError: `booking_quota_exhausted`, or `calendly_unavailable` where no key
+   * is accepted, no quota is left or Calendly has been failing.
    */
-  return async function call(request: Request, deadlines: Deadlines = usualDeadlines): Promise<Answer> {
-    if (keys.isEmpty) throw new AppError('calendly_unavailable', 'No Calendly credential is configured')
-    const { totalMs, ...phases } = deadlines
-    const limits = { ...phases, overall: AbortSignal.timeout(totalMs) }
-    const candidates = keys.usable()
-    let refusal: CalendlyError | undefined
-
-    async function withNextKey(): Promise<Answer> {
-      for (let key = candidates[0]; key; key = candidates[0]) {
-        const answer = await attempt(request, key.token, limits)
-        if (answer.status >= 200 && answer.status < 300) return answer
-        refusal = new CalendlyError(answer.status, readProblem(answer.body), answer)
-        if (answer.status !== 401) throw refusal
-        candidates.shift()
-        if (keys.reject(key)) log.error({ key: key.name, lastFour: lastFour(key) }, 'calendly refused a key')
-      }
-      throw new AppError('calendly_unavailable', 'Calendly accepts none of the keys', {
-        cause: refusal,
-        retryAfterMs: keys.restMs()
-      })
-    }
-
-    return retry(
-      withNextKey,
-      (error) => verdict(request, error),
-      { ...backoff, deadlineAt: system.now() + totalMs },
-      system
-    )
+  return function call(
+    request: Request,
+    { deadlines = usualDeadlines, startedAt = now(), ...purpose }: CallOptions
+  ): Promise<Answer> {
+    const { method } = request
+    const deadline = startDeadline(deadlines, method, startedAt)
+    return retry((number) => attempt({ request, purpose, deadline, isRetry: number > 1 }), {
+      method,
+      startBy: deadline.startBy
+    })
   }
 }
 
 export type Call = ReturnType<typeof createCall>
-
-/** What may have had an effect is repeated only if repeating has none. */
-function verdict({ method }: Request, error: unknown) {
-  if (error instanceof ExchangeError && (method === 'GET' || !error.wasSent)) return {}
-  if (error instanceof CalendlyError && method === 'GET' && retryable.has(error.status)) {
-    return { retryAfterMs: error.retryAfterMs }
-  }
-  return undefined
-}
-
-/** The path with its ids masked: collections and ids take turns in Calendly's paths. */
-function endpointOf({ method, path }: Request): string {
-  const segments = path.split('/').slice(1)
-  return `${method} /${segments.map((segment, i) => (i % 2 && segment !== 'me' ? '{uuid}' : segment)).join('/')}`
-}

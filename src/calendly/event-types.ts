@@ -1,52 +1,80 @@
 import type { CalendlyUser, EventType } from '../core/calendly.ts'
-import type { createCache } from './cache.ts'
+import type { Cache } from './cache.ts'
+import { QuotaError } from './errors.ts'
 import { type Reads, when } from './reads.ts'
 import { pathOf } from './uris.ts'
 import { readEventType, readEventTypes, readMembers } from './wire-resources.ts'
 
+const freshMs = 60_000
+
 type Deps = {
   reads: Reads
+  /** For a booking, which finds quota where others find none. */
+  bookingReads: Reads
+  cache: Cache
   user: () => Promise<CalendlyUser>
-  eventTypes: ReturnType<typeof createCache<EventType>>
-  hosts: ReturnType<typeof createCache<readonly string[]>>
+  /** Told whenever an event type's hosts are known. */
+  learnHosts: (eventType: string, hosts: readonly string[]) => void
 }
 
-export function createEventTypes({ reads, user, eventTypes, hosts }: Deps) {
+export function createEventTypes({ reads, bookingReads, cache, user, learnHosts }: Deps) {
+  const eventTypes = cache.remember<EventType>('event_types', freshMs)
+  const listings = cache.remember<readonly EventType[]>('event_type_listings', freshMs)
+  const members = cache.remember<readonly string[]>('hosts', freshMs)
+
   const list = (owner: { organization?: string; user?: string }) =>
     reads.list('/event_types', owner, readEventTypes)
 
+  async function findHosts({ uri, profile, poolingType }: EventType, isToBook: boolean) {
+    if (profile?.type === 'User' && !poolingType) return [profile.owner]
+    const load = ({ list }: Reads) =>
+      list('/event_type_memberships', { event_type: uri }, readMembers)
+        .catch(when(403, (): string[] => []))
+        .catch(when(404, (): string[] => []))
+    const found = await remembered(members, uri, load, isToBook)
+    return found.length > 0 ? found : [(await user()).uri]
+  }
+
+  function remembered<T extends object>(
+    answers: { get: (key: string, load: () => Promise<T>) => Promise<T> },
+    key: string,
+    load: (reads: Reads) => Promise<T>,
+    isToBook: boolean
+  ): Promise<T> {
+    const answer = answers.get(key, () => load(reads))
+    if (!isToBook) return answer
+    return answer.catch((error) => {
+      if (error instanceof Error && error.cause instanceof QuotaError) return load(bookingReads)
+      throw error
+    })
+  }
+
   return {
     /** The organisation's and the user's listings united: neither alone has every type. */
-    async listEventTypes(): Promise<EventType[]> {
+    async listEventTypes(): Promise<readonly EventType[]> {
       const { organization, uri } = await user()
-      const [shared, own] = await Promise.all([
-        list({ organization }).catch(when(403, (): EventType[] => [])),
-        list({ user: uri })
-      ])
-      return [...new Map([...shared, ...own].map((type) => [type.uri, type])).values()]
+      return listings.get(uri, async () => {
+        const [shared, own] = await Promise.all([
+          list({ organization }).catch(when(403, (): EventType[] => [])),
+          list({ user: uri })
+        ])
+        return [...new Map([...shared, ...own].map((type) => [type.uri, type])).values()]
+      })
     },
 
     /** A deleted type is found too, with its `deletedAt`. */
-    async findEventType(uri: string): Promise<EventType | undefined> {
+    async findEventType(uri: string, isToBook = false): Promise<EventType | undefined> {
       const path = pathOf('eventType', uri)
       if (path === undefined) return undefined
-      const load = () => reads.get(path, {}, readEventType)
-      return eventTypes.get(uri, load).then(
-        ({ value }) => value,
-        when(404, () => undefined)
-      )
+      const load = ({ get }: Reads) => get(path, {}, readEventType)
+      return remembered(eventTypes, uri, load, isToBook).catch(when(404, () => undefined))
     },
 
     /** The URIs of the users whose time a booking of this type may take. */
-    async listHosts({ uri, profile, poolingType }: EventType): Promise<readonly string[]> {
-      if (profile?.type === 'User' && !poolingType) return [profile.owner]
-      const load = () =>
-        reads
-          .list('/event_type_memberships', { event_type: uri }, readMembers)
-          .catch(when(403, (): string[] => []))
-          .catch(when(404, (): string[] => []))
-      const { value } = await hosts.get(uri, load)
-      return value.length > 0 ? value : [(await user()).uri]
+    async listHosts(eventType: EventType, isToBook = false): Promise<readonly string[]> {
+      const hosts = await findHosts(eventType, isToBook)
+      learnHosts(eventType.uri, hosts)
+      return hosts
     }
   }
 }

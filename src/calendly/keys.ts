@@ -1,36 +1,46 @@
-export type CalendlyKey = { name: string; token: string }
-
-/** What may be shown of a key: never the token. */
-export type KeyReport = { name: string; lastFour: string; health: 'ok' | 'invalid' }
-
-/** The tokens in order of preference. One that Calendly refused rests for `probeMs`, then is tried again. */
-export function createKeys(
-  keys: readonly CalendlyKey[],
-  { probeMs, now }: { probeMs: number; now: () => number }
-) {
-  const invalidUntil = new Map<string, number>()
-  const isUsable = ({ name }: CalendlyKey) => (invalidUntil.get(name) ?? 0) <= now()
-  return {
-    isEmpty: keys.length === 0,
-    /** A fresh list: a request that is refused walks its own, whatever others meet meanwhile. */
-    usable: () => keys.filter(isUsable),
-    /** Remembers a 401; true for the first to meet it. */
-    reject(key: CalendlyKey): boolean {
-      const isNews = isUsable(key)
-      invalidUntil.set(key.name, now() + probeMs)
-      return isNews
-    },
-    /** Until the first refused key is tried again. */
-    restMs: () => Math.max(0, Math.min(...invalidUntil.values()) - now()),
-    report: (): KeyReport[] =>
-      keys.map((key) => ({
-        name: key.name,
-        lastFour: lastFour(key),
-        health: isUsable(key) ? 'ok' : 'invalid'
-      }))
-  }
+/** A key that is not revoked, with its token. */
+export type LiveKey = {
+  name: string
+  token: string
+  /** SHA-256 of the token in hex: its identity. */
+  fingerprint: string
+  lastFour: string
+  /** `pending` until Calendly has accepted it once. */
+  state: 'pending' | 'active' | 'retiring'
+  /** URIs of its owner and the owner's organization, once verified. */
+  user?: string | undefined
+  organization?: string | undefined
+  /** As the source knows it. */
+  isInvalid: boolean
 }
 
-export const lastFour = ({ token }: CalendlyKey) => token.slice(-4)
+/** Whose a key is, as URIs. */
+export type Owner = { user: string; organization: string }
 
-export type Keys = ReturnType<typeof createKeys>
+/** Calls made with a key. */
+export type Use = { count: number; lastUsedAt: number }
+
+/** Where the keys are kept, and told what Calendly thinks of them. */
+export type KeySource = {
+  /** In the order in which they are asked. */
+  load: () => Promise<readonly LiveKey[]>
+  /** Calendly accepted it for the first time, or again. False: it is another organization's and must never be used. */
+  accepted: (key: LiveKey, owner: Owner) => Promise<boolean>
+  /** `GET /users/me` answered 401 as well. */
+  refused: (key: LiveKey) => Promise<void>
+  /** Whether this replica may probe an invalid key now: over all replicas once per interval. */
+  mayProbe: (key: LiveKey, intervalMs: number) => Promise<boolean>
+  /** Calls made since last told, by fingerprint. */
+  used: (calls: ReadonlyMap<string, Use>) => Promise<void>
+}
+
+/** What Calendly says of a token. */
+export type Identity = ({ kind: 'accepted' } & Owner) | { kind: 'refused' }
+
+/** What may be shown of a key: never the token. */
+export type KeyReport = { name: string; lastFour: string; health: 'ok' | 'cooling' | 'invalid' }
+
+/** Verified: limits are counted per user, so no key is used before its user is known. */
+export type UsableKey = LiveKey & { user: string }
+
+export const isUsable = (key: LiveKey): key is UsableKey => key.state !== 'pending' && key.user !== undefined

@@ -1,6 +1,7 @@
-import type { Ambiguous, CancelOutcome, NotDone, Refusal } from '../core/calendly.ts'
+import type { Ambiguous, CancelOutcome, InviteeOutcome, NotDone, Refusal } from '../core/calendly.ts'
 import { AppError } from '../core/errors.ts'
 import { CalendlyError, ExchangeError } from './errors.ts'
+import type { Problem } from './wire.ts'
 
 /**
  * What a failed write means. `refuse` names the refusals of this call, after which it is certain that nothing
@@ -21,13 +22,22 @@ export function notDone(error: Error & { retryAfterMs?: number | undefined }): N
   return { kind: 'not_done', detail: error.message, retryAfterMs: error.retryAfterMs, cause: error }
 }
 
+/** What became of a `POST /invitees` that failed. */
+export function bookingOutcomeOf(error: unknown): InviteeOutcome {
+  if (error instanceof AppError && error.code === 'booking_quota_exhausted') {
+    const { message: detail, retryAfterMs } = error
+    return { kind: 'refused', refusal: { reason: 'quota', detail, retryAfterMs } }
+  }
+  return outcomeOf(error, bookingRefusal)
+}
+
 /** Why `POST /invitees` was certainly not done; `undefined` where it may have been. */
-export function bookingRefusal(error: CalendlyError): { kind: 'refused'; refusal: Refusal } | undefined {
+function bookingRefusal(error: CalendlyError): { kind: 'refused'; refusal: Refusal } | undefined {
   const reason = reasonOf(error)
   if (!reason) return undefined
-  const [fault] = error.details
-  const detail =
-    [error.message, fault?.message].filter(Boolean).join(' ') || `Calendly answered ${error.status}`
+  const { message, details } = error.problem
+  const [fault] = details
+  const detail = [message, fault?.message].filter(Boolean).join(' ') || error.message
   return {
     kind: 'refused',
     refusal: { reason, detail, parameter: fault?.parameter, retryAfterMs: error.retryAfterMs }
@@ -38,7 +48,7 @@ function reasonOf(error: CalendlyError): Refusal['reason'] | undefined {
   switch (error.status) {
     case 400:
     case 422:
-      return reasonInWords(error)
+      return reasonInWords(error.problem)
     case 403:
       return 'rejected'
     case 404:
@@ -58,7 +68,7 @@ const answerFault = /questions_and_answers/
 const locationFault = /location_configuration|location kind|^location\b/i
 
 // Calendly has codes for two of these; the rest it only says, sometimes without any details.
-function reasonInWords({ message, details }: CalendlyError): Refusal['reason'] {
+function reasonInWords({ message, details }: Problem): Refusal['reason'] {
   const has = (code: string) => details.some((fault) => fault.code === code)
   const says = (pattern: RegExp) =>
     [message, ...details.flatMap((fault) => [fault.message, fault.parameter])].some(
@@ -74,9 +84,11 @@ function reasonInWords({ message, details }: CalendlyError): Refusal['reason'] {
 /** Why a cancellation was certainly not done; `undefined` where it may have been. */
 export function cancelRefusal({
   status,
-  message: detail,
-  ...error
+  message,
+  problem,
+  retryAfterMs
 }: CalendlyError): Extract<CancelOutcome, { kind: 'refused' | 'not_done' }> | undefined {
+  const detail = problem.message || message
   switch (status) {
     case 400:
     case 422:
@@ -87,7 +99,7 @@ export function cancelRefusal({
     case 404:
       return { kind: 'refused', reason: 'not_found', detail }
     case 429:
-      return { kind: 'not_done', detail, retryAfterMs: error.retryAfterMs }
+      return { kind: 'not_done', detail, retryAfterMs }
     default:
       return undefined
   }

@@ -1,30 +1,45 @@
 import { AppError } from '../core/errors.ts'
 import type { Call } from './call.ts'
 import { CalendlyError, ExchangeError, statusOf } from './errors.ts'
+import type { Lane } from './governor.ts'
 import type { Query } from './send.ts'
 import { apiOrigin } from './uris.ts'
 import type { Page } from './wire.ts'
 
+// Of a hundred each: more than anybody has, and less than an endless chain of pages.
+const mostPages = 100
+
 type Reader<T> = (body: unknown) => T | undefined
 
-export function createReads({ call, baseUrl }: { call: Call; baseUrl: string }) {
+type Deps = {
+  call: Call
+  baseUrl: string
+  /** Whose part of the quota these reads may use. */
+  lane: Lane
+  now: () => number
+}
+
+export function createReads({ call, baseUrl, lane, now }: Deps) {
   const ownOrigins = [apiOrigin, new URL(baseUrl).origin]
 
-  async function get<T>(path: string, query: Query, read: Reader<T>): Promise<T> {
-    const { body } = await call({ method: 'GET', path, query }).catch(rethrow)
+  async function get<T>(path: string, query: Query, read: Reader<T>, startedAt = now()): Promise<T> {
+    const { body } = await call({ method: 'GET', path, query }, { lane, startedAt }).catch(rethrow)
     return readable(read(body), `GET ${path}`)
   }
 
-  /** All pages of a collection. */
+  /** All pages of a collection, within the deadline of one call. */
   async function list<T>(path: string, query: Query, readPage: Reader<Page<T>>): Promise<T[]> {
     const items: T[] = []
     const seen = new Set<string>()
+    const startedAt = now()
     let token: string | undefined
     do {
-      const page = await get(path, { ...query, count: '100', page_token: token }, readPage)
+      const page = await get(path, { ...query, count: '100', page_token: token }, readPage, startedAt)
       items.push(...page.items)
       token = nextToken(page)
-      if (token && seen.has(token)) throw new AppError('calendly_unavailable', `${path} repeats a page`)
+      if (token && (seen.has(token) || seen.size === mostPages)) {
+        throw new AppError('calendly_unavailable', `The pages of ${path} do not end`)
+      }
       if (token) seen.add(token)
     } while (token)
     return items
@@ -51,14 +66,14 @@ export function readable<T>(value: T | undefined, what: string): T {
   throw new AppError('calendly_unavailable', `Calendly's answer cannot be read: ${what}`)
 }
 
-/** Calendly's failures as the service's own. A 400 stays what it is: the request was our mistake. */
+/** Calendly's failures as the service's own. Its words are left out: they may tell of people, and end up in a log. */
 export function rethrow(error: unknown): never {
   if (error instanceof ExchangeError) {
     throw new AppError('calendly_unavailable', `Calendly did not answer: ${error.message}`, { cause: error })
   }
-  if (error instanceof CalendlyError && error.status !== 400) {
-    const { status, title, message, retryAfterMs } = error
-    throw new AppError('calendly_unavailable', `Calendly answered ${status} ${title}: ${message}`, {
+  if (error instanceof CalendlyError) {
+    const { message, retryAfterMs } = error
+    throw new AppError('calendly_unavailable', message, {
       cause: error,
       ...(retryAfterMs !== undefined && { retryAfterMs })
     })

@@ -1,7 +1,8 @@
 import nock from 'nock'
 import t from 'tap'
 import type { InviteeRequest } from '../../src/core/calendly.ts'
-import { api, notFound, openTestClient, startOfTest, unauthenticated } from './fixtures/client.ts'
+import { createTestKeys } from '../support/keys.ts'
+import { api, me, notFound, openTestClient, startOfTest, unauthenticated } from './fixtures/client.ts'
 
 nock.disableNetConnect()
 t.afterEach(() => nock.cleanAll())
@@ -199,26 +200,100 @@ t.test('what may have happened is ambiguous, and never asked twice', async (t) =
 })
 
 t.test('a refused key books with the next one; without any, nothing was done', async (t) => {
-  const keys = [
-    { name: 'primary', token: 'token-of-primary' },
-    { name: 'secondary', token: 'token-of-secondary' }
-  ]
-  const client = openTestClient({ keys })
-  const asking = (token: string) =>
-    nock(api, { reqheaders: { authorization: `Bearer ${token}` } }).post('/invitees')
-  asking('token-of-primary').reply(401, unauthenticated)
-  asking('token-of-secondary').reply(201, { resource: booked })
-  t.match(await client.calendly.createInvitee(booking), { kind: 'done' })
-  asking('token-of-secondary').reply(401, unauthenticated)
-  t.match(await client.calendly.createInvitee(booking), { kind: 'not_done', retryAfterMs: 900_000 })
-  t.match(await client.calendly.createInvitee(booking), {
-    kind: 'not_done',
-    cause: { code: 'calendly_unavailable' }
-  })
-  t.match(await openTestClient({ keys: [] }).calendly.createInvitee(booking), {
+  const primary = { name: 'primary', token: 'token-of-primary' }
+  const secondary = { name: 'secondary', token: 'token-of-secondary' }
+  const { calendly } = openTestClient({ keys: createTestKeys(primary, secondary).source })
+  const from = ({ token }: { token: string }) =>
+    nock(api, { reqheaders: { authorization: `Bearer ${token}` } })
+  const refusing = (key: { token: string }) =>
+    from(key).post('/invitees').reply(401, unauthenticated).get('/users/me').reply(401, unauthenticated)
+  refusing(primary)
+  from(secondary).post('/invitees').reply(201, { resource: booked })
+  t.match(await calendly.createInvitee(booking), { kind: 'done' })
+  refusing(secondary)
+  for (const _ of ['found out', 'known']) {
+    t.match(await calendly.createInvitee(booking), {
+      kind: 'not_done',
+      retryAfterMs: 10_000,
+      cause: { code: 'calendly_unavailable' }
+    })
+  }
+  t.match(await openTestClient({ keys: createTestKeys().source }).calendly.createInvitee(booking), {
     kind: 'not_done',
     detail: 'No Calendly credential is configured'
   })
+})
+
+const limitOf = (limit: number, remaining: number, resetSeconds: number) => ({
+  'x-ratelimit-limit': `${limit}`,
+  'x-ratelimit-remaining': `${remaining}`,
+  'x-ratelimit-reset': `${resetSeconds}`
+})
+
+t.test('our own quota of bookings refuses before Calendly is asked, with an honest time', async (t) => {
+  const bookingLimits = [{ limit: 2, windowMs: 60_000 }]
+  const client = openTestClient({ bookingLimits })
+  const sent = posting().times(3).reply(201, { resource: booked })
+  await client.calendly.createInvitee(booking)
+  client.pass(20_000)
+  await client.calendly.createInvitee(booking)
+  t.match(await client.calendly.createInvitee(booking), {
+    kind: 'refused',
+    refusal: { reason: 'quota', retryAfterMs: 40_000 }
+  })
+  t.notOk(sent.isDone())
+  client.pass(40_000)
+  t.match(await client.calendly.createInvitee(booking), { kind: 'done' })
+  t.match(await client.calendly.quotas(), [
+    { user: `${api}/users/U1`, bookings: [{ limit: 2, windowMs: 60_000, used: 2 }] }
+  ])
+})
+
+t.test('what a refused key was sent with uses up no booking', async (t) => {
+  const { calendly } = openTestClient({ bookingLimits: [{ limit: 1, windowMs: 60_000 }] })
+  posting().reply(401, unauthenticated)
+  nock(api).get('/users/me').reply(200, me)
+  posting().reply(201, { resource: booked })
+  t.match(await calendly.createInvitee(booking), { kind: 'done' })
+})
+
+t.test("Calendly's quota of bookings leaves the user its other calls", async (t) => {
+  const client = openTestClient()
+  const read = () => client.calendly.findEvent(event)
+  nock(api)
+    .get('/scheduled_events/E1')
+    .times(2)
+    .reply(404, notFound, limitOf(500, 400, 60))
+  await read()
+  posting().reply(429, {}, limitOf(100, 0, 3_600))
+  t.match(await client.calendly.createInvitee(booking), {
+    kind: 'refused',
+    refusal: { reason: 'quota', retryAfterMs: 3_600_000 }
+  })
+  await read()
+  t.equal(client.calendly.health().keys[0]?.health, 'ok')
+  t.match(await client.calendly.createInvitee(booking), {
+    kind: 'refused',
+    refusal: { reason: 'quota', retryAfterMs: 3_600_000 }
+  })
+  t.match(client.calendly.health().requests, { 'POST /invitees': { count: 1 } }, 'and is not asked again')
+})
+
+t.test('a throttled booking waits if its deadline allows, since nothing was executed', async (t) => {
+  const client = openTestClient()
+  posting().reply(429, {}, limitOf(500, 0, 9))
+  posting().reply(201, { resource: booked })
+  t.match(await client.calendly.createInvitee(booking), { kind: 'done' })
+  t.same(client.slept, [9_000])
+
+  posting().reply(429, {}, limitOf(500, 0, 10))
+  t.match(
+    await client.calendly.createInvitee(booking),
+    { kind: 'refused', refusal: { reason: 'quota', retryAfterMs: 10_000 } },
+    'five seconds are left for the booking itself, which must not be cut off'
+  )
+  t.equal(client.calendly.health().keys[0]?.health, 'cooling')
+  t.match(await client.calendly.createInvitee(booking), { kind: 'not_done', retryAfterMs: 10_000 })
 })
 
 t.test('whatever came of it, available times are asked for again', async (t) => {

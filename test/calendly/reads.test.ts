@@ -96,7 +96,7 @@ t.test('where the organisation is forbidden, the own listings will do', async (t
   t.match(await calendly.listEvents({}), [{ uri: `${api}/scheduled_events/E1` }])
 })
 
-t.test('an event type is found, remembered for a minute, and missing when Calendly says so', async (t) => {
+t.test('an event type is found, remembered, and missing when Calendly says so', async (t) => {
   const client = openTestClient()
   const find = () => client.calendly.findEventType(`${api}/event_types/A`)
   nock(api)
@@ -105,7 +105,7 @@ t.test('an event type is found, remembered for a minute, and missing when Calend
   t.match(await find(), { durationMinutes: 30, deletedAt: Date.parse('2026-11-01T00:00:00Z') })
   client.pass(59_999)
   t.match(await find(), { durationMinutes: 30 })
-  client.pass(1)
+  client.pass(60_001)
   nock(api).get('/event_types/A').reply(404, notFound)
   t.equal(await find(), undefined)
   t.equal(await client.calendly.findEventType('https://api.calendly.com/users/A'), undefined)
@@ -277,7 +277,11 @@ t.test('a passing failure is retried, three attempts in all, with growing pauses
 
 t.test('a throttled read waits as long as Calendly says, if its deadline allows', async (t) => {
   const patient = openTestClient()
-  nock(api).get('/users/me').reply(429, {}, { 'x-ratelimit-reset': '7' }).get('/users/me').reply(200, me)
+  nock(api)
+    .get('/users/me')
+    .reply(429, {}, { 'x-ratelimit-reset': '60', 'retry-after': '7' })
+    .get('/users/me')
+    .reply(200, me)
   await patient.calendly.ping()
   t.same(patient.slept, [7_000])
 
@@ -314,7 +318,7 @@ t.test('an answer that cannot be understood makes Calendly unavailable', async (
   }
 })
 
-t.test("a request that Calendly finds wrong is our mistake, in Calendly's words", async (t) => {
+t.test('a request that Calendly finds wrong is a failure, whose words are kept from logs', async (t) => {
   const { calendly } = openTestClient()
   meKnown()
   nock(api)
@@ -322,16 +326,19 @@ t.test("a request that Calendly finds wrong is our mistake, in Calendly's words"
     .query(true)
     .reply(
       400,
-      { title: 'Invalid Argument', message: 'The supplied parameters are invalid.' },
+      { title: 'Invalid Argument', message: 'ada@example.com is not known.' },
       { 'x-request-id': 'r-1' }
     )
-  await t.rejects(calendly.listEvents({}), {
-    name: 'CalendlyError',
-    message: 'The supplied parameters are invalid.',
-    title: 'Invalid Argument',
-    status: 400,
-    requestId: 'r-1'
+  const error = await calendly.listEvents({}).catch((error) => error)
+  t.match(error, {
+    code: 'calendly_unavailable',
+    message: 'Calendly answered 400',
+    cause: { status: 400, requestId: 'r-1', problem: { message: 'ada@example.com is not known.' } }
   })
+  t.notMatch(
+    JSON.stringify([error, error.cause, error.stack, error.cause.stack]),
+    /ada@example|Invalid Argument/
+  )
 })
 
 t.test('the log names endpoints and no person', async (t) => {
@@ -342,4 +349,42 @@ t.test('the log names endpoints and no person', async (t) => {
   await t.rejects(client.calendly.findEvent(`${api}/scheduled_events/E1`))
   t.match(client.logged.at(-1), { level: 'warn', details: { endpoint: 'GET /scheduled_events/{uuid}' } })
   t.notMatch(JSON.stringify(client.logged), /bob@|ada@|token-of/)
+})
+
+t.test('a chain of pages that does not end is a failure', async (t) => {
+  const { calendly } = openTestClient()
+  meKnown()
+  let asked = 0
+  nock(api)
+    .get('/scheduled_events')
+    .query(true)
+    .reply(200, () => {
+      const token = String(++asked)
+      const next_page = `${api}/scheduled_events?page_token=${token}`
+      return { collection: [], pagination: { count: 0, next_page, next_page_token: token } }
+    })
+    .persist()
+  await t.rejects(calendly.listEvents({}), {
+    code: 'calendly_unavailable',
+    message: 'The pages of /scheduled_events do not end'
+  })
+  t.equal(asked, 101)
+})
+
+t.test('all pages of a list share the deadline of one call', async (t) => {
+  const client = openTestClient()
+  meKnown()
+  let asked = 0
+  nock(api)
+    .get('/scheduled_events')
+    .query(true)
+    .reply(200, () => {
+      client.pass(2_000)
+      const token = String(++asked)
+      const next_page = `${api}/scheduled_events?page_token=${token}`
+      return { collection: [], pagination: { count: 0, next_page, next_page_token: token } }
+    })
+    .persist()
+  await t.rejects(client.calendly.listEvents({}), { code: 'calendly_unavailable' })
+  t.equal(asked, 5, 'the last one begins before its last second')
 })

@@ -3,24 +3,26 @@ import { request } from 'undici'
 import type { InviteeRequest } from '../../src/core/calendly.ts'
 import { openSandbox } from '../../src/sandbox/sandbox.ts'
 import { standard } from '../../src/sandbox/standard.ts'
+import { createTestKeys } from '../support/keys.ts'
 import { openTestClient, startOfTest } from './fixtures/client.ts'
 
 const day = 86_400_000
 const { thirtyMinutes, workshop, introCall } = standard.eventTypes
 
 /** The client and a Calendly to run against, on one clock. Both must agree on every request that was made. */
-async function open(t: Test, token: keyof typeof standard.tokens = 'ada') {
+async function open(t: Test, tokens: readonly (keyof typeof standard.tokens)[] = ['ada']) {
   const sandbox = await openSandbox({ now: () => startOfTest })
-  const client = openTestClient({
-    baseUrl: sandbox.url,
-    keys: [{ name: token, token: standard.tokens[token] }]
-  })
-  const control = async (method: 'GET' | 'POST', path: string, body?: object) => {
+  const keys = createTestKeys(
+    ...tokens.map((name) => ({ name, token: standard.tokens[name], user: standard.users.ada }))
+  )
+  const client = openTestClient({ baseUrl: sandbox.url, keys: keys.source, quotaShare: 0.8 })
+  const control = async (method: 'GET' | 'POST' | 'PUT', path: string, body?: object) => {
     const answer = await request(`${sandbox.url}/__sandbox${path}`, {
       method,
       ...(body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } })
     })
-    return answer.body.json()
+    const text = await answer.body.text()
+    return text === '' ? undefined : JSON.parse(text)
   }
   t.teardown(async () => {
     await client.calendly.close()
@@ -28,6 +30,7 @@ async function open(t: Test, token: keyof typeof standard.tokens = 'ada') {
   })
   return {
     calendly: client.calendly,
+    control,
     fault: (fault: object) => control('POST', '/faults', fault),
     violations: () => control('GET', '/violations')
   }
@@ -113,14 +116,14 @@ t.test('a booking whose answer was lost is ambiguous, and can be found', async (
 t.test('reads outlive faults that pass', async (t) => {
   const { calendly, fault } = await open(t)
   for (const kind of ['status', 'drop_before', 'drop_after', 'reset_after', 'truncate', 'malformed']) {
-    await fault({ match: { method: 'GET' }, kind, times: 2 })
+    await fault({ match: { method: 'GET' }, kind, times: 1 })
     await calendly.ping()
   }
-  t.match(calendly.health(), { requests: { 'GET /users/me': { count: 18, errors: 12 } } })
+  t.match(calendly.health(), { requests: { 'GET /users/me': { count: 12, errors: 6, retries: 6 } } })
 })
 
 t.test('a member who may not speak for the organisation speaks for himself', async (t) => {
-  const { calendly, violations } = await open(t, 'noah')
+  const { calendly, violations } = await open(t, ['noah'])
   t.ok((await calendly.listEventTypes()).some(({ uri }) => uri === introCall))
   t.same(await calendly.listEvents({}), [])
   const wanted = { url: 'http://127.0.0.1:9/hook', events: ['invitee.created'], signingKey: 'a-signing-key' }
@@ -132,3 +135,44 @@ t.test('a member who may not speak for the organisation speaks for himself', asy
   t.same(await calendly.listSubscriptions(), [])
   t.same(await violations(), { violations: [] })
 })
+
+t.test('a key revoked under load costs no request, and is asked about once', async (t) => {
+  const { calendly, control, violations } = await open(t, ['ada', 'adaSpare'])
+  await calendly.user()
+  const reads = Array.from({ length: 100 }, async (_, n) => {
+    if (n === 50) await control('POST', '/tokens/revoke', { token: 'ada' })
+    return calendly.listEvents({})
+  })
+  t.equal((await Promise.all(reads)).length, 100)
+  await calendly.listEvents({})
+  type Logged = { path: string; token: string | null; status: number }
+  const { requests }: { requests: Logged[] } = await control('GET', '/requests')
+  const verifications = requests.filter(({ path, status }) => path === '/users/me' && status === 401)
+  t.equal(verifications.length, 1)
+  t.equal(requests.at(-1)?.token, 'ada-spare')
+  t.same(await violations(), { violations: [] })
+})
+
+t.test(
+  "a thousand reads at once stay inside the user's quota, and the rest hear an honest time",
+  async (t) => {
+    const { calendly, control } = await open(t)
+    await control('PUT', '/plan', { user: standard.users.ada, plan: 'paid' })
+    await control('POST', '/quota', { user: standard.users.ada, used: 100 })
+    await calendly.user()
+    const outcomes = await Promise.all(
+      Array.from({ length: 1_000 }, () =>
+        calendly.findEvent('https://api.calendly.com/scheduled_events/none').then(
+          () => 'asked',
+          ({ code, retryAfterMs }) => `${code} ${retryAfterMs}`
+        )
+      )
+    )
+    const asked = outcomes.filter((outcome) => outcome === 'asked').length
+    t.equal(asked, 500 - 100 - 1 - 120, 'what others used and bookings need is left alone')
+    t.equal(new Set(outcomes).size, 2)
+    t.ok(outcomes.includes('calendly_unavailable 60000'))
+    const { requests }: { requests: { status: number }[] } = await control('GET', '/requests')
+    t.notOk(requests.some(({ status }) => status === 429))
+  }
+)

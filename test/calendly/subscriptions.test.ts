@@ -68,8 +68,8 @@ t.test('a subscription that Calendly does not make is an error, asked for once',
     .post('/webhook_subscriptions')
     .reply(400, { title: 'Invalid Argument', message: 'url must be https' })
   await t.rejects(calendly.createSubscription(wanted), {
-    name: 'CalendlyError',
-    message: 'url must be https'
+    code: 'calendly_unavailable',
+    message: 'Calendly makes no subscription: url must be https'
   })
   nock(api).post('/webhook_subscriptions').reply(201, {})
   await t.rejects(calendly.createSubscription(wanted), { code: 'calendly_unavailable' })

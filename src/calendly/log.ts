@@ -1,0 +1,3 @@
+type Write = (details: object, message: string) => void
+
+export type Log = { debug: Write; warn: Write; error: Write }
