@@ -41,9 +41,9 @@ t.test('the document is OpenAPI 3.1 with a title, a version and its licence', as
 })
 
 t.test('the operations of the document are the routes of the service', async (t) => {
-  // Pages for people, and what Fastify adds to each GET.
+  // Pages for people, what Prometheus reads, and what Fastify adds to each GET.
   const isPage = (path: string) =>
-    path === '/openapi.json' || path.startsWith('/docs') || path === '/dashboard'
+    ['/openapi.json', '/dashboard', '/metrics'].includes(path) || path.startsWith('/docs')
   const routes = routesOf(app.printRoutes({ commonPrefix: false }))
     .filter(({ path, method }) => !isPage(path) && method !== 'HEAD')
     .map(({ path, method }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`)

@@ -1,18 +1,24 @@
-import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import type { FastifyReply } from 'fastify'
+import { type FastifyPluginAsyncZod, validatorCompiler } from 'fastify-type-provider-zod'
 import type { AvailabilityService } from '../core/availability.ts'
+import { createMemo } from '../core/memo.ts'
 import {
   availabilityIn,
   availabilityOut,
-  presentAvailability,
+  createAvailabilityWriter,
   readAvailability
 } from '../schemas/availability.ts'
 import { withProblems } from '../schemas/common.ts'
 import { callerOf } from './caller.ts'
 
-export const availabilityRoutes: FastifyPluginAsyncZod<{ availability: AvailabilityService }> = async (
-  app,
-  { availability }
-) => {
+const longestQueriesKept = 1_000_000
+
+type Options = { availability: Pick<AvailabilityService, 'find'> }
+
+export const availabilityRoutes: FastifyPluginAsyncZod<Options> = async (app, { availability }) => {
+  const write = createAvailabilityWriter()
+  app.setValidatorCompiler(rememberAccepted)
+
   app.get(
     '/availability',
     {
@@ -24,9 +30,28 @@ export const availabilityRoutes: FastifyPluginAsyncZod<{ availability: Availabil
         response: withProblems({ 200: availabilityOut })
       }
     },
-    async (request) => {
+    async (request, reply) => {
       const found = await availability.find(callerOf(request), readAvailability(request.query))
-      return presentAvailability(found, request.query.explain)
+      return sendJson(reply, write(found, request.query.explain))
     }
   )
+}
+
+/** The same few queries are asked again and again: one that was accepted is accepted without another look. */
+const rememberAccepted: typeof validatorCompiler = (route) => {
+  const validate = validatorCompiler(route)
+  const accepted = createMemo<ReturnType<typeof validate>>(longestQueriesKept)
+  return (query) => {
+    const text = JSON.stringify(query)
+    const known = accepted.get(text)
+    if (known !== undefined) return known
+    const result = validate(query)
+    if (typeof result === 'object' && 'value' in result) accepted.set(text, result, text.length)
+    return result
+  }
+}
+
+/** As it is, past the serializer of the route's schema. */
+function sendJson(reply: FastifyReply, bytes: Buffer): FastifyReply {
+  return reply.type('application/json; charset=utf-8').send(bytes)
 }

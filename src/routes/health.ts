@@ -1,6 +1,5 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
-import { type Caller, hasScope } from '../core/callers.ts'
-import type { Health } from '../core/health.ts'
+import { type Health, isOperator } from '../core/health.ts'
 import type { System } from '../core/system.ts'
 import { withProblems } from '../schemas/common.ts'
 import {
@@ -56,7 +55,8 @@ export const healthRoutes: FastifyPluginAsyncZod<Options> = async (app, { health
         response: withProblems({ 200: healthOut })
       }
     },
-    async ({ caller }) => presentHealth(await health.service(isAdmin(caller)), system.now(), isAdmin(caller))
+    async ({ caller }) =>
+      presentHealth(await health.service(isOperator(caller)), system.now(), isOperator(caller))
   )
 
   app.get(
@@ -71,8 +71,10 @@ export const healthRoutes: FastifyPluginAsyncZod<Options> = async (app, { health
       }
     },
     async ({ caller }) =>
-      presentCalendlyHealth(await health.calendly(isAdmin(caller)), system.now(), isAdmin(caller))
+      presentCalendlyHealth(
+        health.calendlyStatus(),
+        system.now(),
+        isOperator(caller) ? await health.calendlyDetails() : undefined
+      )
   )
 }
-
-const isAdmin = (caller: Caller | undefined) => caller !== undefined && hasScope(caller, 'admin')

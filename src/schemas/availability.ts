@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import type { Availability, AvailabilityQuery } from '../core/availability.ts'
+import type { AvailabilityQuery } from '../core/availability.ts'
+import type { Availability } from '../core/availability-answer.ts'
 import { formatInstant } from '../core/instants.ts'
 import { flagInQuery, instantInQuery, instantOut, listInQuery, timeZoneIn } from './common.ts'
 
@@ -67,7 +68,22 @@ export function readAvailability(query: z.output<typeof availabilityIn>): Availa
   }
 }
 
-export function presentAvailability(found: Availability, explain: boolean): z.input<typeof availabilityOut> {
+/** Writes an answer once, whoever else is given it; schema and serializer would take longer than everything else. */
+export function createAvailabilityWriter() {
+  const plain = new WeakMap<Availability, Buffer>()
+  const explained = new WeakMap<Availability, Buffer>()
+
+  return (found: Availability, explain: boolean): Buffer => {
+    const written = explain ? explained : plain
+    const known = written.get(found)
+    if (known) return known
+    const bytes = Buffer.from(JSON.stringify(presentAvailability(found, explain)))
+    written.set(found, bytes)
+    return bytes
+  }
+}
+
+function presentAvailability(found: Availability, explain: boolean): z.input<typeof availabilityOut> {
   return {
     timezone: found.timeZone,
     as_of: formatInstant(found.asOf),

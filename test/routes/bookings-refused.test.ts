@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { engines } from '../support/database.ts'
 import { openService } from '../support/service.ts'
+import { movableSystem } from '../support/system.ts'
 import { book, bookings, eventTypes, freeTimes, timelineOf } from './support/client.ts'
 
 const answers = [
@@ -17,7 +18,8 @@ const consultation = {
 
 for (const engine of engines) {
   t.test(`bookings that Calendly refuses (${engine})`, async (t) => {
-    const service = await openService(t, { engine })
+    const system = movableSystem()
+    const service = await openService(t, { engine, system, sandbox: { now: system.now } })
     const { control } = service
 
     const [, ...incomplete] = answers
@@ -78,6 +80,7 @@ for (const engine of engines) {
       await control('POST', '/faults', {
         match: { method: 'POST', path: '/invitees' },
         kind: 'rate_limit',
+        limit: 10,
         reset_seconds: 42,
         times: 1
       })
@@ -89,6 +92,8 @@ for (const engine of engines) {
         headers: { 'retry-after': '42' },
         body: { code: 'booking_quota_exhausted' }
       })
+      t.equal((await book(service, { start_time }, { idempotencyKey })).status, 429)
+      system.moveTo(system.now() + 42_000)
       t.equal((await book(service, { start_time }, { idempotencyKey })).status, 201)
     })
 

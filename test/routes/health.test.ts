@@ -1,7 +1,8 @@
 import pg from 'pg'
 import t from 'tap'
 import { engines } from '../support/database.ts'
-import { openService } from '../support/service.ts'
+import { openService, until } from '../support/service.ts'
+import { book } from './support/client.ts'
 
 for (const engine of engines) {
   t.test(`health (${engine})`, async (t) => {
@@ -41,11 +42,43 @@ for (const engine of engines) {
       const { body, text } = await call('GET', '/api/health/calendly')
       t.match(body, {
         status: 'ok',
-        keys: [{ name: 'primary', last_four: /^-ada$/, health: 'ok' }],
-        requests: { 'GET /event_types': { count: 2, errors: 0, p50: Number, p95: Number, p99: Number } },
+        keys: [
+          {
+            name: 'primary',
+            state: 'active',
+            health: 'ok',
+            priority: 1,
+            last_four: /^-ada$/,
+            age_days: 0,
+            usage_count: Number,
+            usage_limit: 10_000,
+            quota: { limit: 500, remaining: Number, reset_at: /Z$/ }
+          }
+        ],
+        breakers: [
+          { name: 'reads', state: 'closed', retry_at: null },
+          { name: 'writes', state: 'closed', retry_at: null }
+        ],
+        cache: { entries: Number, bytes: Number, evicted: 0, kinds: {} },
+        subscription: null,
+        requests: {
+          'GET /event_types': {
+            count: 2,
+            errors: 0,
+            errors_by_class: {},
+            retries: 0,
+            p50: Number,
+            p95: Number,
+            p99: Number
+          }
+        },
+        booking_quota: [],
         last_webhook_at: null,
+        inbox_lag_seconds: 0,
         oldest_unresolved_booking: null
       })
+      t.ok(Object.keys(body.cache.kinds).length > 0)
+      t.ok(body.upstream_calls_per_request > 0)
       t.notMatch(text, 'sandbox-token')
     })
 
@@ -63,7 +96,7 @@ for (const engine of engines) {
         })
         t.match(await call('GET', '/api/health', { key: null }), { status: 200, body: { status: 'ok' } })
         await control('DELETE', '/faults')
-        t.equal((await lookUp()).status, 200)
+        await until(lookUp, ({ status }) => status === 200)
         t.equal((await call('GET', '/api/health/calendly', { key: null })).body.status, 'ok')
       }
     )
@@ -83,6 +116,28 @@ for (const engine of engines) {
       t.equal((await call('GET', '/api/health/live', { key: null })).status, 200)
       t.equal((await call('GET', '/api/v1/bookings')).status, 200)
     })
+  })
+
+  t.test(`an admin learns what is left to book, and how the subscription is (${engine})`, async (t) => {
+    const env = { CALENDLY_BOOKING_LIMITS: '2/minute,50/hour' }
+    const service = await openService(t, { engine, webhooks: true, env })
+    t.equal((await book(service)).status, 201)
+    const ask = async () => (await service.call('GET', '/api/health/calendly')).body
+    const { booking_quota, subscription } = await until(ask, (body) => body.subscription !== null)
+    t.match(booking_quota, [
+      { user: /\/users\/ADAHOSTBERLIN234$/, limit: 2, window_seconds: 60, used: 1, next_free_at: null },
+      { user: /\/users\/ADAHOSTBERLIN234$/, limit: 50, window_seconds: 3_600, used: 1, next_free_at: null }
+    ])
+    t.match(subscription, {
+      state: 'active',
+      callback_url: `${service.config.publicUrl}/api/webhooks/calendly`,
+      retry_started_at: null,
+      checked_at: /Z$/
+    })
+    t.equal((await book(service)).status, 201)
+    const [minute] = (await ask()).booking_quota
+    t.equal(minute.used, 2)
+    t.ok(Date.parse(minute.next_free_at) > Date.now())
   })
 
   t.test(`strangers may ask for health as often as for anything else (${engine})`, async (t) => {
@@ -114,6 +169,10 @@ for (const engine of engines) {
       status: 200,
       body: { status: 'down', database: { engine, status: 'down' } }
     })
+    const { status, body } = await call('GET', '/api/health/calendly')
+    t.equal(status, 200)
+    t.match(body, { inbox_lag_seconds: null, last_webhook_at: null, oldest_unresolved_booking: null })
+    t.same(body.keys, [], 'what the client itself knows')
   })
 }
 

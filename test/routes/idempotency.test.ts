@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { engines } from '../support/database.ts'
 import { type Answer, openService, until } from '../support/service.ts'
+import { movableSystem } from '../support/system.ts'
 import { asked, book, bookingBody, bookings, cancel, eventTypes, freeTimes, read } from './support/client.ts'
 
 for (const engine of engines) {
   t.test(`idempotency keys (${engine})`, async (t) => {
-    const service = await openService(t, { engine })
+    const system = movableSystem()
+    const service = await openService(t, { engine, system, sandbox: { now: system.now } })
     const { call, control } = service
     const posts = async () => (await asked(service, 'POST', /^\/invitees$/)).length
     const callerKey = async (name: string, scopes = ['bookings:write', 'availability:read']) =>
@@ -144,7 +146,12 @@ for (const engine of engines) {
         const idempotencyKey = randomUUID()
         const body = await bookingBody(service)
         const { key } = await callerKey('admin', ['analytics:read'])
-        await control('POST', '/faults', { match: { path: '/invitees' }, kind: 'rate_limit', times: 1 })
+        await control('POST', '/faults', {
+          match: { path: '/invitees' },
+          kind: 'rate_limit',
+          limit: 10,
+          times: 1
+        })
         const refused = [
           await book(service, { ...body, unknown: true }, { idempotencyKey }),
           await book(service, body, { idempotencyKey, key }),
@@ -155,6 +162,7 @@ for (const engine of engines) {
           refused.map(({ status }) => status),
           [400, 403, 401, 429]
         )
+        system.moveTo(system.now() + 60_000)
         const booked = await book(service, body, { idempotencyKey })
         t.equal(booked.status, 201)
         t.notOk(isReplay(booked))

@@ -16,6 +16,7 @@ const publicRoutes = [
   'GET /docs/static/index.html',
   'GET /docs/static/swagger-initializer.js',
   'GET /docs/yaml',
+  'GET /metrics',
   'GET /openapi.json',
   'POST /api/webhooks/calendly',
   'POST /api/webhooks/calendly/:slot'

@@ -57,6 +57,11 @@ const requests = async () =>
   (await control('GET', '/requests')).requests as { method: string; path: string }[]
 
 t.test('an event type elsewhere or with a way out is unknown, and nobody is asked about it', async (t) => {
+  // A key is verified once, before its first use.
+  await until(
+    () => call('GET', '/api/v1/calendly/keys'),
+    ({ body }) => body.data[0]?.state === 'active'
+  )
   await control('DELETE', '/requests')
   const soon = Date.now() + 86_400_000
   const range = {
