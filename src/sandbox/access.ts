@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Current } from './current.ts'
 import { ApiError } from './errors.ts'
+import type { Entry } from './journal.ts'
+import type { Quotas } from './quotas.ts'
 import type { Token, User } from './records.ts'
 import { isGranted, scopeOf } from './scopes.ts'
-
-const minuteMs = 60_000
 
 /** The user whose token the request carries. */
 export const callerOf = (request: FastifyRequest): User => request.getDecorator<Token>('token').user
@@ -16,10 +16,11 @@ export function tokenOf({ world }: Current, request: FastifyRequest): Token | un
   return world.tokens.find((token) => token.value === value)
 }
 
-/** Asks every request of the scope for a live token, and counts it. */
-export function requireToken(app: FastifyInstance, current: Current) {
-  const count = createCounter(current)
-
+/** Asks every request of the scope for a live token, and its user's quota for a call. */
+export function requireToken(
+  app: FastifyInstance,
+  { current, quotas }: { current: Current; quotas: Quotas }
+) {
   app.addHook('onRequest', async (request, reply) => {
     // Calendly's edge turns away clients that do not say what they are.
     if (!request.headers['user-agent']) {
@@ -30,8 +31,17 @@ export function requireToken(app: FastifyInstance, current: Current) {
     if (!token) throw new ApiError(401)
     if (token.revoked) throw new ApiError(401, { message: 'The access token was revoked' })
     request.setDecorator('token', token)
-    reply.headers(count(token.user))
-    const scope = scopeOf(request.method, request.url)
+
+    const { method, path } = request.getDecorator<Entry>('entry')
+    const quota = quotas.take(token.user, method === 'POST' && path === '/invitees')
+    reply.headers({
+      'x-ratelimit-limit': quota.limit,
+      'x-ratelimit-remaining': quota.remaining,
+      'x-ratelimit-reset': Math.ceil(quota.resetMs / 1000)
+    })
+    if (!quota.isGranted) return reply.code(429).send({})
+
+    const scope = scopeOf(method, request.url)
     if (token.scopes && scope && !isGranted(token.scopes, scope)) {
       throw new ApiError(403, {
         message: "This operation requires the scopes listed in the 'required_scopes' array.",
@@ -39,23 +49,4 @@ export function requireToken(app: FastifyInstance, current: Current) {
       })
     }
   })
-}
-
-/** The quota of a user's minute, told but not enforced. */
-function createCounter({ clock }: Current) {
-  const windows = new WeakMap<User, { endsAt: number; used: number }>()
-
-  return (user: User) => {
-    const now = clock.now()
-    const known = windows.get(user)
-    const window = known && now < known.endsAt ? known : { endsAt: now + minuteMs, used: 0 }
-    windows.set(user, window)
-    window.used += 1
-    const limit = user.organization.stage === 'free' ? 50 : 500
-    return {
-      'x-ratelimit-limit': limit,
-      'x-ratelimit-remaining': Math.max(0, limit - window.used),
-      'x-ratelimit-reset': Math.ceil((window.endsAt - now) / 1000)
-    }
-  }
 }

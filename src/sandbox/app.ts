@@ -23,7 +23,7 @@ export function buildApp(parts: Parts): FastifyInstance {
 
   app.register(async (scope) => {
     record(scope, parts)
-    requireToken(scope, parts.current)
+    requireToken(scope, parts)
     // Only what reads has a documented query; routes that read check their own.
     scope.addHook('preValidation', async ({ method, query }) => {
       if (method !== 'GET') accept(noQuery, query)

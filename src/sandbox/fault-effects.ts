@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { setTimeout as delay, setImmediate as immediate } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { alter } from './alter.ts'
 import { ApiError, isKnownStatus } from './errors.ts'
 import { type Fault, lateKinds } from './faults.ts'
 
@@ -14,18 +15,21 @@ export async function strikeBefore(fault: Fault, request: FastifyRequest, reply:
       await delay(fault.latency_ms, undefined, { ref: false })
       return
     case 'status':
-      return reply.code(fault.status).type(typeOf(fault)).send(textOf(fault))
+      return reply.code(fault.status).type(typeOf(fault)).headers(fault.headers).send(textOf(fault))
     case 'rate_limit':
       return reply
         .code(429)
         .headers({
-          'x-ratelimit-limit': 500,
+          'x-ratelimit-limit': fault.limit,
           'x-ratelimit-remaining': 0,
           'x-ratelimit-reset': fault.reset_seconds
         })
         .send({})
     case 'drop_before':
       request.raw.socket.destroy()
+      return reply.hijack()
+    case 'reset_before':
+      request.raw.socket.resetAndDestroy()
       return reply.hijack()
     default:
       return reply.hijack()
@@ -39,7 +43,7 @@ export async function strikeAfter(fault: Fault, reply: FastifyReply, sent: unkno
   const { socket } = reply.request.raw
   switch (fault.kind) {
     case 'status':
-      reply.code(fault.status).type(typeOf(fault))
+      reply.code(fault.status).type(typeOf(fault)).headers(fault.headers)
       return textOf(fault)
     case 'drop_after':
       socket.destroy()
@@ -52,6 +56,8 @@ export async function strikeAfter(fault: Fault, reply: FastifyReply, sent: unkno
       return payload
     case 'malformed':
       return payload.slice(0, payload.length / 2)
+    case 'alter':
+      return alter(fault, reply, payload)
     default:
       reply.header('content-length', Buffer.byteLength(payload))
       return Readable.from(piecesOf(fault, payload, socket), { objectMode: false })

@@ -3,6 +3,7 @@ import type { Deliveries } from './deliveries.ts'
 import type { Faults } from './faults.ts'
 import type { Journal } from './journal.ts'
 import type { NoShows } from './no-shows.ts'
+import type { Quotas } from './quotas.ts'
 import type { Scheduling } from './scheduling.ts'
 
 /** What the sandbox is made of, as its routes and its control see it. */
@@ -11,6 +12,7 @@ export type Parts = {
   scheduling: Scheduling
   noShows: NoShows
   deliveries: Deliveries
+  quotas: Quotas
   faults: Faults
   journal: Journal
   reset: (seed: unknown) => void

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify'
 import { tokenOf } from './access.ts'
 import type { Current } from './current.ts'
@@ -15,6 +16,7 @@ export function record(app: FastifyInstance, { current, faults, journal }: Deps)
   app.decorateRequest('entry')
   app.decorateRequest('fault')
   app.decorateRequest('token')
+  const seen = new WeakSet<Socket>()
 
   app.addHook('onRequest', async (request, reply) => {
     const entry = entryOf(request, current)
@@ -24,7 +26,9 @@ export function record(app: FastifyInstance, { current, faults, journal }: Deps)
       'x-request-id': randomUUID(),
       'cache-control': 'max-age=0, private, must-revalidate'
     })
-    const fault = faults.meet(entry)
+    const { socket } = request.raw
+    const fault = faults.meet({ ...entry, reused: seen.has(socket) })
+    seen.add(socket)
     if (!fault) return
     entry.fault = fault.kind
     request.setDecorator('fault', fault)

@@ -6,6 +6,7 @@ import { calendlyPace, type DeliveryOptions, openDeliveries } from './deliveries
 import { createFaults } from './faults.ts'
 import { createJournal } from './journal.ts'
 import { createNoShows } from './no-shows.ts'
+import { createQuotas } from './quotas.ts'
 import { createScheduling } from './scheduling.ts'
 import { type SeedInput, seedSchema } from './seed.ts'
 import { standardSeed } from './standard.ts'
@@ -55,6 +56,7 @@ export async function openSandbox({
     deliveries,
     faults,
     journal,
+    quotas: createQuotas(clock),
     reset,
     scheduling: createScheduling({ current, publish }),
     noShows: createNoShows({ current, publish })

@@ -53,6 +53,9 @@ const organization = z.strictObject({
   stage: z.enum(['trial', 'free', 'paid']).default('paid')
 })
 
+/** Plans by their quotas; what Calendly calls an organization's plan is words. */
+export const planName = z.enum(['free', 'trial', 'paid', 'enterprise'])
+
 const user = z.strictObject({
   id,
   organization: id,
@@ -61,6 +64,8 @@ const user = z.strictObject({
   slug: z.string(),
   email: z.email(),
   timezone: timeZone,
+  /** In place of the seed's own. */
+  plan: planName.optional(),
   rules: z.array(rule).default(officeHours)
 })
 
@@ -102,6 +107,8 @@ const busy = z.strictObject({ user: id, start_time: z.iso.datetime(), end_time: 
 export const seedSchema = z.strictObject({
   /** Offered to the client at start; a subscription is signed with the key it was made with. */
   signing_key: z.string().min(1).default('sandbox-webhook-signing-key'),
+  /** Whose quotas every user is held to; without one there are none. */
+  plan: planName.optional(),
   organizations: z.array(organization).min(1),
   users: z.array(user).min(1),
   tokens: z.array(token).min(1),
@@ -112,4 +119,5 @@ export const seedSchema = z.strictObject({
 
 export type SeedInput = z.input<typeof seedSchema>
 export type Seed = z.output<typeof seedSchema>
+export type PlanName = z.output<typeof planName>
 export type Rule = z.output<typeof rule>

@@ -5,6 +5,7 @@ const ids = {
   northwind: 'NORTHWINDORG2345',
   tanaka: 'a3d1f0f6-5f0b-4f7e-8c55-0c1f0e7a9b21',
   ada: 'ADAHOSTBERLIN234',
+  lena: 'LENAADMINBERLIN2',
   noah: '6f1c2e9a-3b7d-4c58-9a0e-2d4b8c7e1f35',
   mei: '0b9c4a52-7d1e-4e0b-b6f3-91a7c25d8e46',
   thirtyMinutes: '2c8e6a10-94b3-4f5d-8a27-6e1d3b9c0f74',
@@ -17,6 +18,7 @@ const ids = {
 const tokens = {
   ada: 'sandbox-token-ada',
   adaSpare: 'sandbox-token-ada-spare',
+  lena: 'sandbox-token-lena',
   noah: 'sandbox-token-noah',
   mei: 'sandbox-token-mei'
 }
@@ -36,6 +38,15 @@ export const standardSeed = {
       name: 'Ada Berger',
       slug: 'ada-berger',
       email: 'ada@northwind.example',
+      timezone: 'Europe/Berlin'
+    },
+    {
+      id: ids.lena,
+      organization: ids.northwind,
+      role: 'admin',
+      name: 'Lena Vogt',
+      slug: 'lena-vogt',
+      email: 'lena@northwind.example',
       timezone: 'Europe/Berlin'
     },
     {
@@ -60,6 +71,7 @@ export const standardSeed = {
   tokens: [
     { name: 'ada', value: tokens.ada, user: ids.ada },
     { name: 'ada-spare', value: tokens.adaSpare, user: ids.ada },
+    { name: 'lena', value: tokens.lena, user: ids.lena },
     { name: 'noah', value: tokens.noah, user: ids.noah },
     { name: 'mei', value: tokens.mei, user: ids.mei }
   ],
@@ -136,6 +148,8 @@ export const standard = {
   signingKey: standardSeed.signing_key,
   users: {
     ada: uriOf('users', ids.ada),
+    /** Of Ada's organization, an admin without event types. */
+    lena: uriOf('users', ids.lena),
     noah: uriOf('users', ids.noah),
     mei: uriOf('users', ids.mei)
   },

@@ -33,6 +33,7 @@ export function createWorld(seed: Seed, stamp: () => string) {
       ...user,
       ...dated('users', user.id),
       organization: seeded(organizations, uriOf('organizations', user.organization)),
+      plan: user.plan ?? seed.plan,
       timeline: createTimeline<HostBlock>()
     }))
   )

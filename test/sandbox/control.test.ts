@@ -6,7 +6,7 @@ import { request } from 'undici'
 import { openSandbox } from '../../src/sandbox/sandbox.ts'
 import type { SeedInput } from '../../src/sandbox/seed.ts'
 import { standard } from '../../src/sandbox/standard.ts'
-import { type Booked, meeting, query, start } from './support/client.ts'
+import { as, type Booked, meeting, query, start } from './support/client.ts'
 
 const { thirtyMinutes, consultation, introCall } = standard.eventTypes
 
@@ -52,8 +52,7 @@ t.test('a reset may bring a seed of its own, and refuses one that does not hold 
   await control('/reset', { seed })
   const zoe = { authorization: 'Bearer token-of-zoe' }
   t.match(await get('/users/me', zoe), {
-    body: { resource: { name: 'Zoe' } },
-    headers: { 'x-ratelimit-limit': '50' }
+    body: { resource: { name: 'Zoe' } }
   })
   t.match(await get('/users/me'), { status: 401 }, 'the old tokens are gone')
 
@@ -148,7 +147,16 @@ t.test('the request log tells what was asked, by whose token, and with what resu
   const log = await control<{ requests: unknown[] }>('/requests')
   t.match(log, {
     requests: [
-      { method: 'POST', path: '/invitees', query: {}, body, token: 'ada', status: 201, violations: [] },
+      {
+        at: '2026-11-20T12:00:00.000000Z',
+        method: 'POST',
+        path: '/invitees',
+        query: {},
+        body,
+        token: 'ada',
+        status: 201,
+        violations: []
+      },
       {
         method: 'GET',
         path: '/users/me',
@@ -173,8 +181,29 @@ t.test('an unknown control is a 404, and no token is needed for the known ones',
   t.match(await body.json(), { signing_key: standard.signingKey })
 })
 
+t.test('tokens are taken away and given back, one or all of them', async (t) => {
+  const { post, get } = await start(t)
+  const statuses = () =>
+    Promise.all(
+      [standard.tokens.ada, standard.tokens.adaSpare, standard.tokens.mei].map(
+        async (token) => (await get('/users/me', as(token))).status
+      )
+    )
+  t.match(await post('/__sandbox/tokens/revoke', { token: 'ada-spare' }), { status: 204 })
+  t.strictSame(await statuses(), [200, 401, 200])
+  await post('/__sandbox/tokens/restore', { token: standard.tokens.adaSpare })
+  t.strictSame(await statuses(), [200, 200, 200])
+  await post('/__sandbox/tokens/revoke', {})
+  t.strictSame(await statuses(), [401, 401, 401])
+  await post('/__sandbox/tokens/restore', {})
+  t.strictSame(await statuses(), [200, 200, 200])
+  t.match(await post('/__sandbox/tokens/restore', { token: 'nobody' }), { status: 404 })
+})
+
 t.test('the program prints how to reach it, and ends on SIGTERM', async (t) => {
-  const child = spawn(process.execPath, ['src/sandbox/main.ts'], { env: { ...process.env, PORT: '0' } })
+  const child = spawn(process.execPath, ['src/sandbox/main.ts', '--plan', 'free'], {
+    env: { ...process.env, PORT: '0' }
+  })
   t.teardown(() => child.kill('SIGKILL'))
   const printed: string[] = []
   for await (const line of createInterface(child.stdout)) {
@@ -190,12 +219,43 @@ t.test('the program prints how to reach it, and ends on SIGTERM', async (t) => {
     CALENDLY_API_TOKEN: standard.tokens.ada,
     CALENDLY_WEBHOOK_SIGNING_KEY: standard.signingKey
   })
-  const { statusCode, body } = await request(`${exported.CALENDLY_API_BASE_URL}/users/me`, {
+  const { statusCode, headers, body } = await request(`${exported.CALENDLY_API_BASE_URL}/users/me`, {
     headers: { 'user-agent': 'test', authorization: `Bearer ${exported.CALENDLY_API_TOKEN}` }
   })
   t.equal(statusCode, 200)
+  t.equal(headers['x-ratelimit-limit'], '50', 'on the plan it was started with')
   await body.dump()
 
   child.kill('SIGTERM')
   t.strictSame(await once(child, 'exit'), [0, null])
+})
+
+/** Runs the program to its end. */
+async function runToEnd(...flags: string[]) {
+  const child = spawn(process.execPath, ['src/sandbox/main.ts', ...flags])
+  const said = { out: '', error: '' }
+  child.stdout.on('data', (chunk) => {
+    said.out += chunk
+  })
+  child.stderr.on('data', (chunk) => {
+    said.error += chunk
+  })
+  const [code] = await once(child, 'close')
+  return { code, ...said }
+}
+
+t.test('the program refuses what it does not know, with its usage', async (t) => {
+  for (const [flags, complaint] of [
+    [['--plna', 'free'], /--plna/],
+    [['--plan', 'gold'], /no plan gold/],
+    [['--plan'], /--plan/],
+    [['free'], /free/]
+  ] as const) {
+    const { code, out, error } = await runToEnd(...flags)
+    t.equal(code, 1)
+    t.match(error, complaint)
+    t.match(error, /Usage: npm run sandbox/)
+    t.equal(out, '')
+  }
+  t.match(await runToEnd('--help'), { code: 0, out: /Usage: npm run sandbox/ })
 })

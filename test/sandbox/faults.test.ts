@@ -1,5 +1,6 @@
+import { gunzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
-import { request } from 'undici'
+import { Pool, request } from 'undici'
 import { standard } from '../../src/sandbox/standard.ts'
 import { as, meeting, start, until } from './support/client.ts'
 
@@ -72,18 +73,37 @@ t.test('a processed status hides that the booking was made', async (t) => {
 })
 
 t.test('a rate limit says in its headers how long to wait', async (t) => {
-  const { get } = await withFault(t, { kind: 'rate_limit', reset_seconds: 7 })
+  const { get, control } = await withFault(t, { kind: 'rate_limit', reset_seconds: 7, times: 1 })
   t.match(await get('/users/me'), {
     status: 429,
     headers: { 'x-ratelimit-limit': '500', 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '7' }
   })
+  await control('/faults', { kind: 'rate_limit', limit: 10 })
+  t.match(await get('/users/me'), { headers: { 'x-ratelimit-limit': '10', 'x-ratelimit-reset': '60' } })
 })
 
-t.test('a connection dropped before leaves nothing behind', async (t) => {
-  const { book, isBooked, lastRequest } = await withFault(t, { kind: 'drop_before' })
-  await t.rejects(book(), { code: 'UND_ERR_SOCKET' })
-  t.notOk(await isBooked())
-  t.match(await lastRequest(), { path: '/invitees', status: null, fault: 'drop_before' })
+for (const kind of ['drop_before', 'reset_before']) {
+  t.test(`${kind} leaves nothing behind`, async (t) => {
+    const { book, isBooked, lastRequest } = await withFault(t, { kind })
+    await t.rejects(book(), { code: /^(UND_ERR_SOCKET|ECONNRESET)$/ })
+    t.notOk(await isBooked())
+    t.match(await lastRequest(), { path: '/invitees', status: null, fault: kind })
+  })
+}
+
+t.test('a fault may wait for a connection that has served before', async (t) => {
+  const { sandbox } = await withFault(t, { kind: 'reset_before', match: { reused: true } })
+  const pool = new Pool(sandbox.url, { connections: 1 })
+  t.teardown(() => pool.destroy())
+  const headers = { ...as(sandbox.token), 'user-agent': 'sandbox-tests' }
+  const ask = async () => {
+    const { statusCode, body } = await pool.request({ method: 'GET', path: '/users/me', headers })
+    await body.dump()
+    return statusCode
+  }
+  t.equal(await ask(), 200)
+  await t.rejects(ask(), { code: /^(UND_ERR_SOCKET|ECONNRESET)$/ }, 'reset on the kept connection')
+  t.equal(await ask(), 200, 'a new one serves')
 })
 
 for (const kind of ['drop_after', 'reset_after']) {
@@ -154,6 +174,52 @@ t.test('a slow body comes byte by byte, and whole', async (t) => {
   t.ok(chunks.length > 100, `${chunks.length} chunks`)
   t.equal(bytes.length, Number(headers['content-length']))
   t.match(JSON.parse(bytes.toString()), { resource: { status: 'active' } })
+})
+
+t.test('an altered answer has other headers, and members that Calendly would never send', async (t) => {
+  const { get, control, isBooked, book } = await withFault(t, {
+    kind: 'alter',
+    headers: { 'content-type': 'text/html', 'x-ratelimit-remaining': 'many' },
+    times: 1
+  })
+  const mislabeled = await get('/users/me')
+  t.match(mislabeled, {
+    status: 200,
+    headers: { 'content-type': 'text/html', 'x-ratelimit-remaining': 'many' },
+    body: { resource: { uri: standard.users.ada } }
+  })
+  const next_page = 'https://elsewhere.example/event_types?page_token=x'
+  await control('/faults', { kind: 'alter', patch: { pagination: { next_page } }, times: 1 })
+  t.match(await get(`/event_types?user=${standard.users.ada}`), {
+    body: { collection: [{ name: '30 Minute Meeting' }, {}, {}], pagination: { count: 3, next_page } }
+  })
+  await control('/faults', { kind: 'alter', patch: { resource: null } })
+  const answer = await book()
+  t.equal(answer.statusCode, 201)
+  t.strictSame(await answer.body.json(), { resource: null })
+  t.ok(await isBooked(), 'the booking was made')
+})
+
+t.test('an altered answer may be of any size, and small on its way', async (t) => {
+  const { sandbox, control } = await withFault(t, { kind: 'alter', size_bytes: 10_000_000, times: 1 })
+  const read = async () => {
+    const headers = { ...as(sandbox.token), 'user-agent': 'sandbox-tests' }
+    const answer = await request(`${sandbox.url}/users/me`, { headers })
+    return { encoding: answer.headers['content-encoding'], bytes: await answer.body.bytes() }
+  }
+  const big = await read()
+  t.equal(big.bytes.length, 10_000_000)
+  t.match(JSON.parse(Buffer.from(big.bytes).toString()), { resource: { uri: standard.users.ada } })
+
+  await control('/faults', { kind: 'alter', size_bytes: 50_000_000, gzip: true, times: 1 })
+  const bomb = await read()
+  t.equal(bomb.encoding, 'gzip')
+  t.ok(bomb.bytes.length < 100_000, `${bomb.bytes.length} bytes on the wire`)
+  t.equal(gunzipSync(bomb.bytes).length, 50_000_000)
+
+  await control('/faults', { kind: 'alter', gzip: true })
+  const { bytes } = await read()
+  t.match(JSON.parse(gunzipSync(bytes).toString()), { resource: { uri: standard.users.ada } })
 })
 
 t.test('a fault strikes as often as it says, where it says', async (t) => {

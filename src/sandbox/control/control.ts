@@ -4,6 +4,7 @@ import type { Parts } from '../parts.ts'
 import { faults } from './faults.ts'
 import { log } from './log.ts'
 import { people } from './people.ts'
+import { quotas } from './quotas.ts'
 import { stage } from './stage.ts'
 import { webhooks } from './webhooks.ts'
 
@@ -11,6 +12,7 @@ import { webhooks } from './webhooks.ts'
 export function control(app: FastifyInstance, parts: Parts) {
   stage(app, parts)
   people(app, parts)
+  quotas(app, parts)
   faults(app, parts)
   webhooks(app, parts)
   log(app, parts)

@@ -14,7 +14,7 @@ const clockBody = z.union([
   z.strictObject({ advance_seconds: z.number().min(0) }),
   z.strictObject({ now: instant })
 ])
-const revokeBody = z.strictObject({ token: z.string() })
+const tokenBody = z.strictObject({ token: z.string().optional() })
 const fillBody = z.strictObject({ event_type: reference('event_types'), start_time: instant })
 const busyBody = z.strictObject({ user: reference('users'), start_time: instant, end_time: instant })
 
@@ -36,13 +36,17 @@ export function stage(
     return { now: micros(current.clock.now()) }
   })
 
-  app.post('/tokens/revoke', async (request, reply) => {
-    const asked = accept(revokeBody, request.body).token
-    const token = current.world.tokens.find(({ name, value }) => asked === name || asked === value)
-    if (!token) throw notFound()
-    token.revoked = true
-    return reply.code(204).send()
-  })
+  for (const act of ['revoke', 'restore'] as const) {
+    app.post(`/tokens/${act}`, async (request, reply) => {
+      const asked = accept(tokenBody, request.body).token
+      const tokens = current.world.tokens.filter(
+        ({ name, value }) => asked === undefined || asked === name || asked === value
+      )
+      if (tokens.length === 0) throw notFound()
+      for (const token of tokens) token.revoked = act === 'revoke'
+      return reply.code(204).send()
+    })
+  }
 
   app.post('/fill', async (request, reply) => {
     const { event_type, start_time } = accept(fillBody, request.body)

@@ -19,7 +19,7 @@ export async function start(t: Test, options: SandboxOptions = {}) {
   t.teardown(() => sandbox.close())
 
   async function call<T>(
-    method: 'GET' | 'POST' | 'DELETE',
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
     path: string,
     body?: unknown,
     headers: Record<string, string> = {}
@@ -48,6 +48,8 @@ export async function start(t: Test, options: SandboxOptions = {}) {
       call<T>('GET', path, undefined, headers),
     post: <T = unknown>(path: string, body?: unknown, headers?: Record<string, string>) =>
       call<T>('POST', path, body, headers),
+    put: <T = unknown>(path: string, body: unknown, headers?: Record<string, string>) =>
+      call<T>('PUT', path, body, headers),
     delete: <T = unknown>(path: string, headers?: Record<string, string>) =>
       call<T>('DELETE', path, undefined, headers),
     control: async <T = unknown>(path: string, body?: unknown) => {
