@@ -1,8 +1,12 @@
 import { bookingKill } from './booking-kill.ts'
 import { databaseRestart } from './database-restart.ts'
+import { faults } from './faults.ts'
+import { keyRevoked } from './key-revoked.ts'
 import { lostAnswers } from './lost-answers.ts'
 import { oneSlot } from './one-slot.ts'
+import { quota } from './quota.ts'
 import { sameKey } from './same-key.ts'
+import { silence } from './silence.ts'
 import type { Experiment } from './support/experiment.ts'
 import { webhooksKill } from './webhooks-kill.ts'
 
@@ -12,5 +16,9 @@ export const experiments: Readonly<Record<string, Experiment>> = {
   'same-key': sameKey,
   'booking-kill': bookingKill,
   'lost-answers': lostAnswers,
-  'database-restart': databaseRestart
+  'database-restart': databaseRestart,
+  'key-revoked': keyRevoked,
+  quota,
+  faults,
+  silence
 }

@@ -29,17 +29,18 @@ const hurried = {
 
 type Options = { engine: EngineKind; random: () => number; root: string }
 
-type Call = { method?: 'GET' | 'POST' | 'DELETE'; idempotencyKey?: string; body?: unknown }
+type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+type Call = { method?: Method; idempotencyKey?: string; body?: unknown }
+
+type StartOptions = { webhooks?: boolean; env?: Record<string, string> }
 
 export type Stage = Awaited<ReturnType<typeof openStage>>
 
 /** What one experiment needs: a database and a sandbox of its own, replicas, and somebody who calls them. */
 export async function openStage({ engine, random, root }: Options) {
   const teardowns: (() => Promise<void> | void)[] = []
-  const { dataDir, url: databaseUrl } = await testDatabase(
-    { teardown: (work) => teardowns.unshift(work) },
-    engine
-  )
+  const teardown = (work: () => Promise<void> | void) => teardowns.unshift(work)
+  const { dataDir, url: databaseUrl } = await testDatabase({ teardown }, engine)
   const sandbox = await openSandbox({ random, retryDelayMs: () => 200 })
   const agent = new Agent({ connections: 1_000 })
   const services: Service[] = []
@@ -60,19 +61,20 @@ export async function openStage({ engine, random, root }: Options) {
     return { status, headers, text, body: text === '' ? undefined : JSON.parse(text) }
   }
 
-  /** A replica that is ready. With `webhooks`, Calendly is told its address. */
-  async function start({ webhooks = false } = {}): Promise<Service> {
+  /** A replica that is ready, with variables of its own. With `webhooks`, Calendly is told its address. */
+  async function start({ webhooks = false, env = {} }: StartOptions = {}): Promise<Service> {
     const port = await freePort()
-    const env = {
+    const whole = {
       ...hurried,
       DATA_DIR: dataDir,
       ...(databaseUrl !== undefined && { DATABASE_URL: databaseUrl }),
       CALENDLY_API_BASE_URL: sandbox.url,
       CALENDLY_API_TOKEN: sandbox.token,
       CALENDLY_WEBHOOK_SIGNING_KEY: sandbox.signingKey,
-      ...(webhooks && { PUBLIC_URL: `http://127.0.0.1:${port}` })
+      ...(webhooks && { PUBLIC_URL: `http://127.0.0.1:${port}` }),
+      ...env
     }
-    const service = createService({ root, port, env })
+    const service = createService({ root, port, env: whole })
     services.push(service)
     await service.start()
     return service
@@ -84,12 +86,15 @@ export async function openStage({ engine, random, root }: Options) {
     databaseUrl,
     start,
 
+    /** At the end, the last one first. */
+    teardown,
+
     /** As many as the engine allows. */
-    startReplicas: async (options?: Parameters<typeof start>[0]): Promise<Replicas> =>
+    startReplicas: async (options?: StartOptions): Promise<Replicas> =>
       engine === 'embedded' ? [await start(options)] : [await start(options), await start(options)],
 
     /** The sandbox's control API. */
-    async control(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<Answer['body']> {
+    async control(method: Method, path: string, body?: unknown): Promise<Answer['body']> {
       const answer = await ask(`${sandbox.url}/__sandbox${path}`, { method, body })
       if (answer.status >= 400) throw new Error(`${path}: ${answer.status} ${answer.text}`)
       return answer.body
@@ -98,9 +103,14 @@ export async function openStage({ engine, random, root }: Options) {
     /** Waits up to `longestMs`, how long being a matter of chance. */
     pause: (longestMs: number) => sleep(random() * longestMs),
 
-    /** Asks until the answer satisfies; what never answers fails the experiment. */
-    async until<T>(what: string, find: () => Promise<T>, isDone: (found: T) => boolean): Promise<T> {
-      const latest = Date.now() + patienceMs
+    /** Asks until the answer satisfies; what does not come in time fails the experiment. */
+    async until<T>(
+      what: string,
+      find: () => Promise<T>,
+      isDone: (found: T) => boolean,
+      withinMs = patienceMs
+    ): Promise<T> {
+      const latest = Date.now() + withinMs
       for (;;) {
         for (const service of services) service.assertAlive()
         const found = await find()
