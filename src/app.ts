@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import Fastify, { type FastifyServerOptions, LogController } from 'fastify'
 import type { Config } from './config.ts'
 import { realSystem, type System } from './core/system.ts'
+import { createVault } from './core/vault.ts'
 import { authentication } from './plugins/authentication.ts'
 import { bodies } from './plugins/bodies.ts'
 import { calendly } from './plugins/calendly.ts'
@@ -9,6 +10,7 @@ import { database } from './plugins/database.ts'
 import { idempotency } from './plugins/idempotency.ts'
 import { jobs } from './plugins/jobs.ts'
 import { load } from './plugins/load.ts'
+import { metrics, metricsRoutes } from './plugins/metrics.ts'
 import { openapi, openapiRoutes } from './plugins/openapi.ts'
 import { addressErrors, problems } from './plugins/problems.ts'
 import { rateLimit } from './plugins/rate-limit.ts'
@@ -17,6 +19,7 @@ import { services } from './plugins/services.ts'
 import { clientErrors, timeouts } from './plugins/timeouts.ts'
 import { availabilityRoutes } from './routes/availability.ts'
 import { bookingRoutes } from './routes/bookings.ts'
+import { calendlyKeyRoutes } from './routes/calendly-keys.ts'
 import { callerKeyRoutes } from './routes/caller-keys.ts'
 import { eventTypeRoutes } from './routes/event-types.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -36,6 +39,7 @@ type Options = {
 /** The whole service, not yet listening. Read from top to bottom, it is the table of contents. */
 export async function buildApp({ config, secrets, system = realSystem, logger = false }: Options) {
   const { limits, schedules } = config
+  const vault = createVault(secrets.encryptionKey, secrets.previousEncryptionKey)
   const app = Fastify({
     logger,
     ...timeouts,
@@ -61,16 +65,18 @@ export async function buildApp({ config, secrets, system = realSystem, logger = 
   await app.register(database, { ...config.database, system })
   await app.register(calendly, {
     ...config.calendly,
-    keys: config.calendly.tokens,
     userAgent: `calendly-gateway/${version}`,
+    vault,
     system
   })
   await app.register(services, {
     system,
     version,
-    adminKey: secrets.adminKey,
-    encryptionKey: secrets.encryptionKey,
+    ...secrets,
+    vault,
+    keyPolicy: { maxUsage: config.calendly.maxUsagePerKey, maxAgeDays: config.calendly.keyMaxAgeDays },
     signingKeys: config.calendly.signingKeys,
+    subscription: subscriptionOf(config),
     toleranceMs: config.calendly.webhookToleranceMs,
     schedule: {
       lookupsMs: schedules.bookingLookupMs,
@@ -78,22 +84,30 @@ export async function buildApp({ config, secrets, system = realSystem, logger = 
       attentionMs: schedules.bookingAttentionMs
     }
   })
-  await app.register(jobs, { system, sweepMs: schedules.sweepMs, subscription: subscriptionOf(config) })
+  await app.register(jobs, {
+    system,
+    sweepMs: schedules.sweepMs,
+    subscriptionCheckMs: schedules.subscriptionCheckMs
+  })
+  await app.register(metrics, { host: config.host, port: config.metricsPort })
 
   const { callers, idempotency: keys, health, deliveries, ...core } = app.services
   await app.register(openapiRoutes)
   await app.register(async (guarded) => {
     await guarded.register(authentication, { callers, system })
     await guarded.register(healthRoutes, { prefix: '/api/health', health, system })
+    if (config.metricsPort === undefined) await guarded.register(metricsRoutes)
     await guarded.register(webhookRoutes, { prefix: '/api/webhooks', deliveries, onKept: app.pokeInbox })
     await guarded.register(
       async (api) => {
+        api.addHook('onRequest', async () => health.countRequest())
         api.addHook('onRequest', app.limitCaller)
         await api.register(idempotency, { idempotency: keys })
         await api.register(eventTypeRoutes, core)
         await api.register(timeZoneRoutes, { system })
         await api.register(availabilityRoutes, core)
         await api.register(bookingRoutes, { ...core, system })
+        await api.register(calendlyKeyRoutes, core)
         await api.register(callerKeyRoutes, { callers })
       },
       { prefix: '/api/v1' }
@@ -105,12 +119,8 @@ export async function buildApp({ config, secrets, system = realSystem, logger = 
 export type App = Awaited<ReturnType<typeof buildApp>>
 
 /** A subscription is kept where Calendly can reach us and both know the key. */
-function subscriptionOf({ publicUrl, calendly: { tokens, signingKeys }, schedules }: Config) {
+function subscriptionOf({ publicUrl, calendly: { signingKeys } }: Config) {
   const [signingKey] = signingKeys
-  if (publicUrl === undefined || signingKey === undefined || tokens.length === 0) return undefined
-  return {
-    callbackUrl: `${publicUrl}/api/webhooks/calendly`,
-    signingKey,
-    checkMs: schedules.subscriptionCheckMs
-  }
+  if (publicUrl === undefined || signingKey === undefined) return undefined
+  return { callbackUrl: `${publicUrl}/api/webhooks/calendly`, signingKey }
 }

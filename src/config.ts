@@ -18,12 +18,15 @@ export function loadConfig(env: Environment): Config {
   return deepFreeze(shape(values as Values))
 }
 
-/** What does not work yet for want of a variable, each with the variable that would mend it. */
-export function missingFeatures({ calendly, publicUrl }: Config): string[] {
+/** What does not work yet, each with what would mend it. Calendly keys may also have come through the API. */
+export function missingFeatures(
+  { calendly, publicUrl }: Config,
+  { hasCalendlyKey }: { hasCalendlyKey: boolean }
+): string[] {
   const missing = []
-  if (calendly.tokens.length === 0) {
+  if (!hasCalendlyKey) {
     missing.push(
-      'Calendly: set CALENDLY_API_TOKEN to a personal access token, or nothing can be offered or booked.'
+      'Calendly: set CALENDLY_API_TOKEN to a personal access token that was not revoked here, or add one with `npm run keys -- add`: until then nothing can be offered or booked.'
     )
   }
   if (calendly.signingKeys.length === 0) {
@@ -106,6 +109,7 @@ function shape(values: Values) {
       webhookToleranceMs: values.CALENDLY_WEBHOOK_TOLERANCE_SECONDS,
       cacheTtlMs: values.CALENDLY_CACHE_TTL,
       cacheMaxEntries: values.CALENDLY_CACHE_MAX_ENTRIES,
+      cacheMaxBytes: values.CALENDLY_CACHE_MAX_BYTES,
       windowDays: values.CALENDLY_WINDOW_DAYS,
       bookingLimits: values.CALENDLY_BOOKING_LIMITS,
       quotaShare: values.CALENDLY_QUOTA_SHARE,

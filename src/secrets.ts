@@ -6,12 +6,15 @@ import type { Config } from './config.ts'
 export type Secrets = {
   adminKey: string
   encryptionKey: Buffer
+  /** What was sealed before the key was changed. */
+  previousEncryptionKey: Buffer | undefined
   /** Whether the admin key was made here, so that somebody has to be told. */
   isAdminKeyOurs: boolean
 }
 
 /** The two secrets the service cannot be without. Outside production they are made once and kept under `DATA_DIR`. */
-export function loadSecrets({ adminApiKey, encryptionKey, database }: Config): Secrets {
+export function loadSecrets(config: Config): Secrets {
+  const { adminApiKey, encryptionKey, encryptionKeyPrevious, database } = config
   return {
     adminKey:
       adminApiKey ??
@@ -22,6 +25,7 @@ export function loadSecrets({ adminApiKey, encryptionKey, database }: Config): S
         kept(database.dataDir, 'encryption.key', () => randomBytes(32).toString('base64')),
         'base64'
       ),
+    previousEncryptionKey: encryptionKeyPrevious,
     isAdminKeyOurs: adminApiKey === undefined
   }
 }

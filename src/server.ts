@@ -18,12 +18,13 @@ async function start(): Promise<void> {
   const app = await buildApp({ config, secrets, logger: loggerOptions(config.logLevel) })
   stopOnSignal(app, config)
   await app.listen({ host: config.host, port: config.port })
-  for (const feature of missingFeatures(config)) app.log.warn(feature)
+  const hasCalendlyKey = app.calendly.health().keys.length > 0
+  for (const feature of missingFeatures(config, { hasCalendlyKey })) app.log.warn(feature)
   if (secrets.isAdminKeyOurs) {
     // For the terminal, not for the log: this one is meant to be copied.
     process.stderr.write(`Admin key (kept under ${config.database.dataDir}): ${secrets.adminKey}\n`)
   }
-  if (config.calendly.tokens.length > 0) await meetCalendly(app)
+  if (hasCalendlyKey) await meetCalendly(app)
 }
 
 /** So that a wrong key shows in the log and in the health on the first day, not with the first customer. */

@@ -88,7 +88,11 @@ export const variables = {
     'Address to listen on; unset, 127.0.0.1 in development and 0.0.0.0 elsewhere.'
   ),
   PORT: given(port, '3000', 'Port to listen on; 0 takes a free one.'),
-  METRICS_PORT: later(optional(port, '9090', 'A port of its own for the metrics.')),
+  METRICS_PORT: optional(
+    port,
+    '9090',
+    'A port of its own for the metrics; unset, they are at /metrics of the main one.'
+  ),
   LOG_LEVEL: given(
     oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
     'info',
@@ -127,8 +131,10 @@ export const variables = {
   ENCRYPTION_KEY: needed(
     optional(secretBytes, randomBase64, 'Encrypts the secrets that are stored: 32 bytes in base64.')
   ),
-  ENCRYPTION_KEY_PREVIOUS: later(
-    optional(secretBytes, randomBase64, 'The key before, for reading what it encrypted.')
+  ENCRYPTION_KEY_PREVIOUS: optional(
+    secretBytes,
+    randomBase64,
+    'The key before, for reading what it encrypted until that has been encrypted anew.'
   ),
 
   RATE_LIMIT_PER_MINUTE: given(perMinute, '600', 'Requests a minute from one caller; 0 is no limit.'),
@@ -164,21 +170,26 @@ export const variables = {
     '15',
     'Seconds for which Calendly’s availability counts as fresh.'
   ),
-  CALENDLY_CACHE_MAX_ENTRIES: given(count, '1000', 'Answers of Calendly kept in memory.'),
+  CALENDLY_CACHE_MAX_ENTRIES: given(
+    count,
+    '10000',
+    'Answers of Calendly kept in memory; a day of an event type’s times is one.'
+  ),
+  CALENDLY_CACHE_MAX_BYTES: given(count, '67108864', 'Their size, about.'),
   CALENDLY_WINDOW_DAYS: given(whole(1, 31), '31', 'Days of availability asked for in one call.'),
-  CALENDLY_BOOKING_LIMITS: later(
-    given(
-      bookingLimits,
-      '10/minute,50/hour,100/day',
-      'Bookings Calendly takes from one user; none leaves the counting to Calendly.'
-    )
+  CALENDLY_BOOKING_LIMITS: given(
+    bookingLimits,
+    '10/minute,50/hour,100/day',
+    'Bookings Calendly takes from one user; none leaves the counting to Calendly.'
   ),
-  CALENDLY_QUOTA_SHARE: later(
-    given(decimal(0.01, 1), '0.8', 'The part of Calendly’s request quota that is ours.')
+  CALENDLY_QUOTA_SHARE: given(decimal(0.01, 1), '0.8', 'The part of Calendly’s request quota that is ours.'),
+  CALENDLY_MAX_USAGE_PER_KEY: given(count, '10000', 'Calls after which a token should be replaced.'),
+  CALENDLY_KEY_MAX_AGE_DAYS: given(days, '90', 'Age at which a token should be replaced.'),
+  CALENDLY_KEY_PROBE_SECONDS: given(
+    interval,
+    '900',
+    'How often a refused token is tried again; at least every 10 s while none works.'
   ),
-  CALENDLY_MAX_USAGE_PER_KEY: later(given(count, '10000', 'Calls after which a token should be replaced.')),
-  CALENDLY_KEY_MAX_AGE_DAYS: later(given(days, '90', 'Age at which a token should be replaced.')),
-  CALENDLY_KEY_PROBE_SECONDS: given(interval, '900', 'How often a refused token is tried again.'),
 
   BOOKING_LOOKUP_SECONDS: given(delays, '1,5,15,60,300', 'When to look for a booking whose answer was lost.'),
   BOOKING_ABSENCE_SECONDS: given(

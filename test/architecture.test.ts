@@ -34,6 +34,7 @@ const mayUse: readonly (readonly [files: RegExp, packages: RegExp])[] = [
   [/^routes\//, /^fastify(-type-provider-zod)?$/],
   [/^plugins\//, /^(@fastify\/.+|fastify(-plugin|-type-provider-zod)?|ioredis|lru-cache|pino|node:.+)$/],
   [/^plugins\/database\.ts$/, /^kysely$/],
+  [/^plugins\/metrics\.ts$/, /^prom-client$/],
   [/^[^/]+$/, /^(@fastify\/.+|fastify(-type-provider-zod)?|node:.+)$/],
   [/^(config|variables)\.ts$/, /^zod$/],
   [/^logger\.ts$/, /^pino$/],

@@ -17,6 +17,7 @@ const kinds: Readonly<Record<string, readonly string[]>> = {
     'test/routes',
     'test/database',
     'test/sandbox',
+    'test/cli',
     'test/openapi.test.ts',
     'test/server.test.ts',
     'test/server-failures.test.ts'

@@ -2,9 +2,14 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Kysely } from 'kysely'
 import type { BookingReads } from '../core/booking-tables.ts'
+import type { CalendlyKeyTables } from '../core/calendly-key-tables.ts'
 import type { InboxTables } from '../core/inbox.ts'
 import type { System } from '../core/system.ts'
+import { createAudit } from '../database/audit.ts'
+import { createBookingQuota, sweepBookingCalls } from '../database/booking-quota.ts'
 import { createBookingRows, findBooking, listBookings, oldestUnresolved } from '../database/bookings.ts'
+import { openBus, silentBus } from '../database/bus.ts'
+import { createCalendlyKeys } from '../database/calendly-keys.ts'
 import { createCallerKeys } from '../database/caller-keys.ts'
 import { claimsBetween, createClaims, sweepClaims } from '../database/claims.ts'
 import { createDeliveryRows, findDelivery, inboxState, insertDelivery } from '../database/deliveries.ts'
@@ -12,8 +17,10 @@ import { openEngine } from '../database/engine.ts'
 import { createIdempotencyKeys, sweepIdempotencyKeys } from '../database/idempotency.ts'
 import { createInvitees } from '../database/invitees.ts'
 import { createLeases } from '../database/leases.ts'
+import { createMinuteQuota, sweepQuotas } from '../database/minute-quota.ts'
 import type { Tables } from '../database/tables.ts'
 import { createTimeline, readTimeline } from '../database/timeline.ts'
+import { rememberWhileUnchanged } from '../database/unchanged.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -26,23 +33,31 @@ type Options = { url?: string | undefined; dataDir: string; system: System }
 async function openDatabase({ url, dataDir, system }: Options, app: FastifyInstance) {
   const engine = await openEngine({ url, dataDir, system, log: app.log })
   const { db } = engine
+  const bus = url === undefined ? silentBus : await openBus({ url, db, system, log: app.log })
   const reads: BookingReads = {
     find: (tenantId, id) => findBooking(db, tenantId, id),
     list: (tenantId, filter) => listBookings(db, tenantId, filter),
     timeline: (tenantId, id) => readTimeline(db, tenantId, id),
-    claimsBetween: (tenantId, hosts, startTime, endTime) =>
-      claimsBetween(db, tenantId, hosts, startTime, endTime)
+    claimsBetween: rememberWhileUnchanged(engine.changes, claimsBetween.bind(undefined, db))
   }
   return {
     kind: engine.kind,
     ping: engine.ping,
     schemaIsCurrent: engine.schemaIsCurrent,
-    close: engine.close,
+    close: async () => {
+      await bus.close()
+      await engine.close()
+    },
     /** One transaction over every table. Read committed; `work` may run again after a deadlock. */
     transact: <T>(work: (tables: EveryTable) => Promise<T>) => engine.transaction((tx) => work(tablesOf(tx))),
     reads,
     callerKeys: createCallerKeys(db),
+    calendlyKeys: createCalendlyKeys(db),
     leases: createLeases(db),
+    /** Where replicas may share it. */
+    minuteQuota: engine.kind === 'postgresql' ? createMinuteQuota(db) : undefined,
+    bookingQuota: createBookingQuota(engine),
+    bus,
     inbox: {
       insert: (delivery: Parameters<typeof insertDelivery>[1]) => insertDelivery(db, delivery),
       findByDigest: (tenantId: string, digest: Buffer) => findDelivery(db, tenantId, digest),
@@ -53,13 +68,15 @@ async function openDatabase({ url, dataDir, system }: Options, app: FastifyInsta
     sweep: async () => {
       await sweepClaims(db)
       await sweepIdempotencyKeys(db)
+      await sweepBookingCalls(db)
+      await sweepQuotas(db)
     }
   }
 }
 
 export type Database = Awaited<ReturnType<typeof openDatabase>>
 
-type EveryTable = InboxTables & { callerKeys: ReturnType<typeof createCallerKeys> }
+type EveryTable = InboxTables & CalendlyKeyTables & { callerKeys: ReturnType<typeof createCallerKeys> }
 
 export function tablesOf(tx: Kysely<Tables>): EveryTable {
   return {
@@ -69,7 +86,9 @@ export function tablesOf(tx: Kysely<Tables>): EveryTable {
     invitees: createInvitees(tx),
     claims: createClaims(tx),
     deliveries: createDeliveryRows(tx),
-    callerKeys: createCallerKeys(tx)
+    callerKeys: createCallerKeys(tx),
+    calendlyKeys: createCalendlyKeys(tx),
+    audit: createAudit(tx)
   }
 }
 

@@ -1,5 +1,4 @@
 import fp from 'fastify-plugin'
-import { createSubscription } from '../core/subscription.ts'
 import type { System } from '../core/system.ts'
 import { every } from '../jobs/every.ts'
 import { startWorker } from '../jobs/worker.ts'
@@ -14,14 +13,17 @@ declare module 'fastify' {
 type Options = {
   system: System
   sweepMs: number
-  subscription?: { callbackUrl: string; signingKey: string; checkMs: number } | undefined
+  subscriptionCheckMs: number
 }
+
+/** How soon every replica follows a change of the Calendly keys that it has not been told of. */
+const clientUpkeepMs = 2_000
 
 /** The work nobody asked for. Starts when the service is ready, stops before what it uses is closed. */
 export const jobs = fp<Options>(
-  async (app, { system, sweepMs, subscription }) => {
+  async (app, { system, sweepMs, subscriptionCheckMs }) => {
     const { services, database, calendly, log } = app
-    const { inbox, resolution } = services
+    const { inbox, resolution, calendlyKeys, subscription } = services
     const stops: (() => Promise<void>)[] = []
     let poke = () => {}
     app.decorate('pokeInbox', () => poke())
@@ -57,15 +59,35 @@ export const jobs = fp<Options>(
         leases: database.leases,
         run: database.sweep
       })
-      stops.push(worker.stop, resolver.stop, puller.stop, sweeper.stop)
+      // On every replica: each has a client of its own. Keys are followed also while Calendly keeps upkeep waiting.
+      const follower = startWorker({
+        ...common,
+        name: 'followed calendly keys',
+        work: () => calendly.syncKeys().then(() => false),
+        intervalMs: clientUpkeepMs
+      })
+      const upkeep = startWorker({
+        ...common,
+        name: 'calendly client',
+        work: () => calendly.maintain().then(() => false),
+        intervalMs: clientUpkeepMs
+      })
+      const keyUpkeep = every({
+        ...common,
+        name: 'calendly keys',
+        intervalMs: sweepMs,
+        leases: database.leases,
+        run: calendlyKeys.maintain
+      })
+      for (const { stop } of [worker, resolver, puller, sweeper, follower, upkeep, keyUpkeep])
+        stops.push(stop)
       if (subscription) {
-        const { ensure } = createSubscription({ ...subscription, calendly, log })
         const guardian = every({
           ...common,
           name: 'subscription',
-          intervalMs: subscription.checkMs,
+          intervalMs: subscriptionCheckMs,
           leases: database.leases,
-          run: ensure
+          run: subscription.ensure
         })
         stops.push(guardian.stop)
       }

@@ -6,6 +6,12 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Resolves once no request is being served. */
     whenIdle: () => Promise<void>
+    /** Requests that are being served. */
+    inFlight: () => number
+  }
+  interface FastifyRequest {
+    /** What of it is not over: the work of a client that has hung up goes on. */
+    openParts: Set<'answer' | 'connection'> | undefined
   }
   interface FastifyContextConfig {
     /** Share of `MAX_IN_FLIGHT` up to which this route is served; the rest is kept for what matters more. */
@@ -18,23 +24,22 @@ export const load = fp<{ maxInFlight: number }>(
   async (app, { maxInFlight }) => {
     let inFlight = 0
     const idle: (() => void)[] = []
-    // The work of a client that has hung up goes on: both its answer and its connection must be done.
-    const open = new WeakMap<FastifyRequest, Set<'answer' | 'connection'>>()
+    app.decorateRequest('openParts', undefined)
 
-    function end(request: FastifyRequest, part: 'answer' | 'connection') {
-      const parts = open.get(request)
-      if (!parts?.delete(part) || parts.size > 0) return
+    function end({ openParts }: FastifyRequest, part: 'answer' | 'connection') {
+      if (!openParts?.delete(part) || openParts.size > 0) return
       inFlight--
       if (inFlight === 0) for (const resolve of idle.splice(0)) resolve()
     }
 
+    app.decorate('inFlight', () => inFlight)
     app.decorate('whenIdle', () =>
       inFlight === 0 ? Promise.resolve() : new Promise<void>((resolve) => idle.push(resolve))
     )
     app.addHook('onSend', async (request) => end(request, 'answer'))
     app.addHook('onRequest', async (request, reply) => {
       inFlight++
-      open.set(request, new Set(['answer', 'connection']))
+      request.openParts = new Set(['answer', 'connection'])
       reply.raw.once('close', () => end(request, 'connection'))
       const { load: share = 1 } = request.routeOptions.config
       if (inFlight > maxInFlight * share) throw new AppError('overloaded', undefined, { retryAfterMs: 1_000 })

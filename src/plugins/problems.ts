@@ -25,7 +25,8 @@ export const problems = fp(
 
     app.setErrorHandler<FastifyError | AppError>((error, request, reply) => {
       const problem = translate(error)
-      if (problem.status >= 500) request.log.error({ err: error }, 'request failed')
+      if (problem.status === 503) request.log.warn(reasonOf(problem), 'request not served')
+      else if (problem.status >= 500) request.log.error({ err: error }, 'request failed')
       else request.log.info({ code: problem.code }, 'request refused')
       return send(problem, request, reply)
     })
@@ -64,6 +65,11 @@ export function bodyOf({ code, status, message }: AppError, requestId: string) {
     detail: status < 500 ? message : title,
     instance: `urn:request:${requestId}`
   }
+}
+
+/** What is down is no bug of ours: a stack says nothing about it, and a flood of them hides the rest. */
+function reasonOf({ code, message, cause }: AppError) {
+  return { code, reason: message, ...(cause instanceof Error && { cause: cause.message }) }
 }
 
 function translate(error: FastifyError | AppError): AppError {

@@ -63,6 +63,7 @@ export async function openService(t: Test, options: Options = {}) {
     RATE_LIMIT_PER_MINUTE: '0',
     RATE_LIMIT_PER_ADDRESS: '0',
     SWEEP_INTERVAL_SECONDS: '0.1',
+    CALENDLY_BOOKING_LIMITS: 'none',
     ...(url !== undefined && { DATABASE_URL: url }),
     ...(sandbox && {
       CALENDLY_API_BASE_URL: sandbox.url,
