@@ -29,7 +29,7 @@ export const quota: Experiment = {
   sabotages: [
     {
       file: 'calendly/governor.ts',
-      mechanism: 'if (call?.isGranted === false) {',
+      mechanism: 'if (!call.isGranted) {',
       without: 'if (false) {'
     }
   ],

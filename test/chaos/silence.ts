@@ -17,7 +17,7 @@ export const silence: Experiment = {
   sabotages: [
     {
       file: 'calendly/timeouts.ts',
-      mechanism: 'for (const { onTimeout } of expired ?? []) onTimeout()',
+      mechanism: 'for (const { onTimeout } of entries) onTimeout()',
       without: ''
     }
   ],
