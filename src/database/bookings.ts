@@ -113,6 +113,25 @@ export async function listBookings(
   return rows.map(toBooking)
 }
 
+/** Made since, or with an outcome that is not known: Calendly cannot have counted them, or need not have. */
+export async function uncountedBetween(
+  db: Kysely<Tables>,
+  tenantId: string,
+  eventType: string,
+  startTime: number,
+  endTime: number,
+  asOf: number
+): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`
+    select id from bookings
+    where tenant_id = ${tenantId} and event_type = ${eventType}
+      and status in ('pending', 'unknown', 'confirmed', 'needs_attention')
+      and start_time >= ${at(startTime)} and start_time < ${at(endTime)}
+      and (status <> 'confirmed' or created_at >= ${at(asOf)})
+    order by id`.execute(db)
+  return rows.map(({ id }) => id)
+}
+
 /** When the oldest booking or change was asked for whose outcome is still to be found. */
 export async function oldestUnresolved(db: Kysely<Tables>): Promise<number | undefined> {
   const { rows } = await sql<{ at: number | null }>`

@@ -66,7 +66,44 @@ export type Tables = {
     owner_id: string
     session: string
     busy: string
+    start_time: Instant
+    end_time: Instant
+    pool: string[] | null
     expires_at: OptionalInstant
+  }
+  event_type_settings: {
+    tenant_id: string
+    event_type: string
+    buffer_before_minutes: number
+    buffer_after_minutes: number
+    minimum_notice_minutes: number
+    max_per_day: number | null
+    refund_policy: string
+    updated_at: Instant
+  }
+  holds: {
+    id: string
+    tenant_id: string
+    caller: string
+    status: string
+    event_type: string
+    start_time: Instant
+    end_time: Instant
+    details: Json
+    booking_id: string | null
+    expires_at: Instant
+    created_at: Instant
+    updated_at: Instant
+  }
+  sessions: { tenant_id: string; session: string; seats: number; is_told: boolean; ends_at: Instant }
+  event_type_days: { tenant_id: string; event_type: string; starts_at: Instant }
+  scheduling_links: {
+    id: string
+    tenant_id: string
+    event_type: string
+    session_id: string | null
+    booking_url: string
+    created_at: Instant
   }
   deliveries: {
     id: string

@@ -31,9 +31,18 @@ const whole: Required<Booking> = {
   calendly: { event: 'https://e', invitee: 'https://i', cancelUrl: 'https://c', rescheduleUrl: 'https://r' },
   payment: { externalId: 'ch_1', provider: 'stripe', amount: '10.5', currency: 'USD', successful: true },
   cancellation: { cancelerType: 'system', canceledBy: 'system', reason: 'Rain', canceledAt: tuesday + 1 },
-  change: { kind: 'reschedule', state: 'unknown', requestedAt: tuesday + 2 },
+  change: { kind: 'move', state: 'unknown', requestedAt: tuesday + 2 },
   reschedules: [{ from: tuesday, to: tuesday + minuteMs, at: tuesday + 3 }],
+  refusedReschedule: {
+    requestedAt: tuesday,
+    startTime: tuesday + 5,
+    rejection: { code: 'not_reschedulable', detail: 'Others share it' }
+  },
   noShow: true,
+  noShowUri: 'https://n',
+  noShowAt: 1_796_000_000_000,
+  holdId: 'hld_1',
+  buffers: { beforeMs: minuteMs, afterMs: 2 * minuteMs },
   rejection: { code: 'slot_unavailable', detail: 'Taken', pointer: '#/start_time', retryAfterMs: 1_000 },
   resolution: { since: tuesday, lookups: 2, absentSince: tuesday + 4, posts: 2, isTaken: true },
   version: 7,
@@ -192,7 +201,7 @@ for (const kind of engines) {
       t.equal(await oldestUnresolved(db), tuesday - 1)
       await insert(aBooking({ id: 'bkg_a', status: 'needs_attention', createdAt: tuesday - 2 }))
       t.equal(await oldestUnresolved(db), tuesday - 2, 'one that waits for a human waits too')
-      const change = { kind: 'reschedule', state: 'pending', requestedAt: tuesday - 3 } as const
+      const change = { kind: 'move', state: 'pending', requestedAt: tuesday - 3 } as const
       await insert(aBooking({ id: 'bkg_c', status: 'confirmed', change }), minuteMs)
       t.equal(await oldestUnresolved(db), tuesday - 3, 'and so does a change')
     })

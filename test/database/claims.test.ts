@@ -1,67 +1,15 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import type { ClaimRequest } from '../../src/core/booking-tables.ts'
-import { claimsBetween, sweepClaims } from '../../src/database/claims.ts'
+import { claimsBetween, readClaims, sweepClaims } from '../../src/database/claims.ts'
 import { tablesOf } from '../../src/plugins/database.ts'
-import { engines, openTestEngine } from '../support/database.ts'
-import { minuteMs, tuesday } from '../support/samples.ts'
-
-const minutes = (n: number) => tuesday + n * minuteMs
+import { minutes, openClaims } from '../support/claims.ts'
+import { engines } from '../support/database.ts'
+import { minuteMs } from '../support/samples.ts'
 
 for (const kind of engines) {
   t.test(`claims on ${kind}`, async (t) => {
-    const engine = await openTestEngine(t, kind)
-    let owners = 0
-    t.beforeEach(async () => {
-      await sql`delete from claims`.execute(engine.db)
-    })
-
-    const wish = (changes: Partial<ClaimRequest> = {}): ClaimRequest => {
-      const ownerId = changes.ownerId ?? `bkg_${++owners}`
-      return {
-        tenantId: 'default',
-        ownerId,
-        session: ownerId,
-        hosts: ['ann'],
-        mode: 'all',
-        startTime: minutes(0),
-        endTime: minutes(30),
-        ...changes
-      }
-    }
-    /** In a transaction that is given up when the claim fails, as booking does. */
-    const take = (changes?: Partial<ClaimRequest>) =>
-      engine
-        .transaction(async (tx) => {
-          const hosts = await tablesOf(tx).claims.take(wish(changes))
-          if (!hosts) throw new Refused()
-          return hosts
-        })
-        .catch((error) => {
-          if (error instanceof Refused) return undefined
-          throw error
-        })
-    const takeFree = (changes?: Partial<ClaimRequest>) =>
-      engine.transaction((tx) => tablesOf(tx).claims.takeFree(wish(changes)))
-    const release = (tenantId: string, ownerId: string) =>
-      engine.transaction((tx) => tablesOf(tx).claims.release(tenantId, ownerId))
-    /** A hold of ann's half hour that ends `seconds` from the database's now. */
-    const hold = (seconds: number) =>
-      sql`insert into claims (tenant_id, host, owner_id, session, busy, expires_at)
-        select tenant_id, host, 'hld_1', 'hld_1', busy, now() + ${seconds} * interval '1 second' from
-          (select ${'default'} as tenant_id, ${'ann'} as host,
-            tstzrange(${new Date(minutes(0)).toISOString()}, ${new Date(minutes(30)).toISOString()}) as busy) wish`.execute(
-        engine.db
-      )
-    /** Who claims what, in minutes from the start. */
-    const claimed = async (from = 0, to = 300, hosts = ['ann', 'bob', 'cid']) =>
-      (await claimsBetween(engine.db, 'default', hosts, minutes(from), minutes(to)))
-        .map((claim) => [
-          claim.host,
-          (claim.startTime - tuesday) / minuteMs,
-          (claim.endTime - tuesday) / minuteMs
-        ])
-        .sort()
+    const { engine, clear, take, release, hold, claimed } = await openClaims(t, kind)
+    t.beforeEach(clear)
 
     t.test('of 200 at once for one range one wins, and the others leave nothing behind', async (t) => {
       const results = await Promise.all(
@@ -157,50 +105,63 @@ for (const kind of engines) {
       t.same(await take(), ['ann'], 'and nobody is stopped by it')
     })
 
-    t.test('for a fact take what is free of its range and say whether that was all', async (t) => {
-      t.equal(await takeFree(), true)
-      t.equal(await takeFree({ startTime: minutes(-10), endTime: minutes(50) }), false)
-      t.same(await claimed(-60), [
-        ['ann', -10, 0],
-        ['ann', 0, 30],
-        ['ann', 30, 50]
+    t.test('of a hold say for how long they will be there', async (t) => {
+      const validForMs = async () =>
+        (await readClaims(engine.db, 'default', ['ann'], minutes(0), minutes(30))).validForMs
+      t.equal(await validForMs(), Number.POSITIVE_INFINITY)
+      await take({ startTime: minutes(20) })
+      await take({ ownerId: 'hld_late', expiresInMs: 900_000, endTime: minutes(5) })
+      await take({ ownerId: 'hld_soon', expiresInMs: 600_000, startTime: minutes(5), endTime: minutes(10) })
+      const left = await validForMs()
+      t.ok(left > 500_000 && left <= 600_000, `${left}`)
+    })
+
+    t.test('with buffers keep free what is before and after, and buffers add up', async (t) => {
+      const buffers = { beforeMs: 10 * minuteMs, afterMs: 15 * minuteMs }
+      t.same(await take({ buffers }), ['ann'])
+      t.same(await claimed(-60), [['ann', -10, 45]])
+      t.match(await claimsBetween(engine.db, 'default', ['ann'], minutes(40), minutes(41)), [
+        { startTime: minutes(0), endTime: minutes(30), busyFrom: minutes(-10), busyTo: minutes(45) }
       ])
-      t.equal(
-        await takeFree({ startTime: minutes(5), endTime: minutes(10) }),
-        false,
-        'even where that is nothing'
-      )
-      t.equal((await claimed(-60)).length, 3)
+      const next = (from: number) => take({ startTime: minutes(from), endTime: minutes(from + 30), buffers })
+      t.equal(await next(54), undefined, 'half an hour and 24 minutes later')
+      t.same(await next(55), ['ann'], 'and 25, which are kept twice')
+      t.equal(await take({ startTime: minutes(-30), endTime: minutes(-9) }), undefined)
+      t.same(await take({ startTime: minutes(-30), endTime: minutes(-10) }), ['ann'])
     })
 
-    t.test('for a fact judge each host by itself', async (t) => {
-      await take({ hosts: ['bob'], startTime: minutes(0), endTime: minutes(10) })
-      t.equal(await takeFree({ hosts: ['ann', 'bob'] }), false)
-      t.same(await claimed(), [
-        ['ann', 0, 30],
-        ['bob', 0, 10],
-        ['bob', 10, 30]
+    t.test('of one appointment are released alone, and tell whose time it was', async (t) => {
+      const later = { ownerId: 'bkg_mine', startTime: minutes(60), endTime: minutes(90) }
+      await take({ ownerId: 'bkg_mine', hosts: ['ann', 'bob'] })
+      await take(later)
+      t.same((await release('default', 'bkg_mine', minutes(0))).toSorted(), ['ann', 'bob'])
+      t.same(await claimed(), [['ann', 60, 90]])
+      t.same(await release('default', 'bkg_mine', minutes(1)), [])
+      t.same(await release('default', 'bkg_mine'), ['ann'])
+    })
+
+    t.test('of the version before are read and released as their whole range', async (t) => {
+      await sql`insert into claims (tenant_id, host, owner_id, session, busy) values ('default', 'ann', 'bkg_old',
+        'bkg_old', tstzrange(${new Date(minutes(0)).toISOString()}, ${new Date(minutes(30)).toISOString()}))`.execute(
+        engine.db
+      )
+      t.match(await claimsBetween(engine.db, 'default', ['ann'], minutes(0), minutes(30)), [
+        { ownerId: 'bkg_old', startTime: minutes(0), endTime: minutes(30), busyTo: minutes(30) }
       ])
+      t.equal(await take(), undefined)
+      t.same(await release('default', 'bkg_old', minutes(0)), ['ann'])
     })
 
-    t.test('for a fact share the time of its session', async (t) => {
-      await take({ session: 'group@10' })
-      t.equal(await takeFree({ session: 'group@10' }), true)
-    })
-
-    t.test('for facts that come at once overlap nowhere and cover everything', async (t) => {
-      const results = await Promise.all(
-        Array.from({ length: 20 }, (_, n) => takeFree({ startTime: minutes(n), endTime: minutes(n + 30) }))
-      )
-      t.ok(results.includes(true))
-      const parts = (await claimed()).map(([, from = 0, to = 0]) => [Number(from), Number(to)])
-      parts.sort(([a = 0], [b = 0]) => a - b)
-      t.equal(parts[0]?.[0], 0)
-      t.equal(parts.at(-1)?.[1], 49)
-      t.ok(
-        parts.slice(1).every(([from], n) => from === parts[n]?.[1]),
-        'each begins where the one before it ends'
-      )
+    t.test('of a session tell its owners, the oldest first', async (t) => {
+      for (const ownerId of ['bkg_2', 'bkg_1'])
+        await take({ ownerId, session: 'group@0', hosts: ['ann', 'bob'] })
+      await take({ ownerId: 'hld_1', session: 'group@0', expiresInMs: 60_000 })
+      await take({ ownerId: 'hld_2', session: 'group@0', expiresInMs: -1 })
+      t.same(await engine.transaction((tx) => tablesOf(tx).claims.ownersOf('default', 'group@0')), [
+        { ownerId: 'bkg_2', isHold: false, isLeaving: false },
+        { ownerId: 'bkg_1', isHold: false, isLeaving: false },
+        { ownerId: 'hld_1', isHold: true, isLeaving: false }
+      ])
     })
 
     t.test('are swept once they have ended or expired', async (t) => {
@@ -213,5 +174,3 @@ for (const kind of engines) {
     })
   })
 }
-
-class Refused extends Error {}

@@ -1,7 +1,9 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { rememberWhileUnchanged } from '../../src/database/unchanged.ts'
+import { realSystem } from '../../src/core/system.ts'
+import { type Answer, rememberWhileUnchanged } from '../../src/database/unchanged.ts'
 import { engines, migrationFiles, openTestEngine } from '../support/database.ts'
+import { fakeSystem } from '../support/system.ts'
 
 const rows = { '0001_rows.sql': 'create table rows (id int primary key)' }
 
@@ -10,12 +12,12 @@ for (const kind of engines) {
     const migrations = await migrationFiles(t, rows)
     const { db, transaction, changes } = await openTestEngine(t, kind, { migrations })
     let reads = 0
-    const read = rememberWhileUnchanged(changes, async (least: number) => {
+    const read = rememberWhileUnchanged(realSystem, changes, async (least: number) => {
       reads++
       const found = await sql<{ id: number }>`select id from rows where id >= ${least} order by id`.execute(
         db
       )
-      return found.rows.map(({ id }) => id)
+      return { rows: found.rows.map(({ id }) => id), validForMs: Number.POSITIVE_INFINITY }
     })
 
     t.test('is answered as the database would answer it, after every kind of change', async (t) => {
@@ -69,22 +71,40 @@ for (const kind of engines) {
 
 t.test('what was read while something changed is not remembered', async (t) => {
   let changes = 0
-  const answers: PromiseWithResolvers<number[]>[] = []
+  const answers: PromiseWithResolvers<Answer<number>>[] = []
   const read = rememberWhileUnchanged(
+    fakeSystem(),
     () => changes,
     () => {
-      const answer = Promise.withResolvers<number[]>()
+      const answer = Promise.withResolvers<Answer<number>>()
       answers.push(answer)
       return answer.promise
     }
   )
   const before = read()
   changes++
-  answers[0]?.resolve([1])
+  answers[0]?.resolve({ rows: [1], validForMs: 1000 })
   t.same(await before, [1])
   const after = read()
-  answers[1]?.resolve([2])
+  answers[1]?.resolve({ rows: [2], validForMs: 1000 })
   t.same(await after, [2])
   t.same(await read(), [2])
   t.equal(answers.length, 2)
+})
+
+t.test('what time alone changes is asked for again once it has, to the millisecond', async (t) => {
+  const clock = fakeSystem()
+  let reads = 0
+  const read = rememberWhileUnchanged(
+    clock,
+    () => 0,
+    async () => ({ rows: [++reads], validForMs: reads === 1 ? 250 : Number.POSITIVE_INFINITY })
+  )
+  t.same(await read(), [1])
+  await clock.sleep(249)
+  t.same(await read(), [1])
+  await clock.sleep(1)
+  t.same(await read(), [2])
+  await clock.sleep(1e9)
+  t.same(await read(), [2])
 })
