@@ -2,9 +2,10 @@ import type { AvailableTime } from '../core/calendly.ts'
 import { AppError } from '../core/errors.ts'
 import { createBatch } from './batch.ts'
 import type { Cache } from './cache.ts'
+import { QuotaError } from './errors.ts'
 import type { Cached, Entry } from './freshness.ts'
 import { type Reads, when } from './reads.ts'
-import { dayOf, type Window } from './windows.ts'
+import { dayOf, earliestStart, type Window } from './windows.ts'
 import { readAvailableTimes } from './wire-resources.ts'
 
 type Day = readonly AvailableTime[]
@@ -14,6 +15,8 @@ type News = { kind: 'availability'; eventType: string; hosts: readonly string[] 
 
 type Deps = {
   reads: Reads
+  /** For a booking, which finds quota where others find none. */
+  bookingReads: Reads
   cache: Cache
   freshMs: number
   windowDays: number
@@ -26,13 +29,18 @@ type Ask = { eventType: string; startTime: number; endTime: number; fresh?: bool
 /** `asOf` is the age of the oldest part; `stale` means that a part is older than it should be. */
 export type Availability = { times: AvailableTime[]; asOf: number; stale: boolean }
 
-export function createAvailability({ reads, cache, freshMs, windowDays, now, announce }: Deps) {
+export function createAvailability(deps: Deps) {
+  const { reads, bookingReads, cache, freshMs, windowDays, now, announce } = deps
   const { read, offer, createShelf } = cache.kind('availability', freshMs)
   const calendars = new Map<string, ReturnType<typeof createCalendar>>()
   const hostsOf = new Map<string, readonly string[]>()
 
-  const load = (eventType: string, { startTime, endTime }: Window) =>
-    reads.get(
+  const load = (
+    eventType: string,
+    { startTime, endTime }: Pick<Window, 'startTime' | 'endTime'>,
+    { get }: Reads = reads
+  ) =>
+    get(
       '/event_type_available_times',
       {
         event_type: eventType,
@@ -85,27 +93,47 @@ export function createAvailability({ reads, cache, freshMs, windowDays, now, ann
     }
   }
 
+  /** Future times that start in the half-open range, ascending. Throws `event_type_not_found`. */
+  async function availableTimes({
+    eventType,
+    startTime,
+    endTime,
+    fresh = false
+  }: Ask): Promise<Availability> {
+    const soonest = () => Math.max(startTime, now() + 1)
+    const days = await readDays({ eventType, startTime: soonest(), endTime, fresh }).catch(
+      when(404, () => {
+        throw new AppError('event_type_not_found')
+      })
+    )
+    const from = soonest()
+    const isAsked = (time: AvailableTime) => time.startTime >= from && time.startTime < endTime
+    // Only the days at either end can have times outside the range.
+    const times = days.map(({ value }, i) =>
+      i === 0 || i === days.length - 1 ? value.filter(isAsked) : value
+    )
+    return {
+      times: ([] as AvailableTime[]).concat(...times),
+      asOf: Math.min(now(), ...days.map((day) => day.at)),
+      stale: days.some(({ stale }) => stale)
+    }
+  }
+
+  /** As they are now, for a booking. Throws `event_type_not_found` and, rather than what was known before, `calendly_unavailable`. */
+  async function timesToBook(ask: Omit<Ask, 'fresh'>): Promise<AvailableTime[]> {
+    const known = await availableTimes({ ...ask, fresh: true }).catch((error) => {
+      if (error instanceof Error && error.cause instanceof QuotaError) return undefined
+      throw error
+    })
+    if (known && !known.stale) return known.times
+    const { eventType, endTime } = ask
+    const startTime = Math.max(ask.startTime, earliestStart(now()))
+    return startTime < endTime ? load(eventType, { startTime, endTime }, bookingReads) : []
+  }
+
   return {
-    /** Future times that start in the half-open range, ascending. Throws `event_type_not_found`. */
-    async availableTimes({ eventType, startTime, endTime, fresh = false }: Ask): Promise<Availability> {
-      const soonest = () => Math.max(startTime, now() + 1)
-      const days = await readDays({ eventType, startTime: soonest(), endTime, fresh }).catch(
-        when(404, () => {
-          throw new AppError('event_type_not_found')
-        })
-      )
-      const from = soonest()
-      const isAsked = (time: AvailableTime) => time.startTime >= from && time.startTime < endTime
-      // Only the days at either end can have times outside the range.
-      const times = days.map(({ value }, i) =>
-        i === 0 || i === days.length - 1 ? value.filter(isAsked) : value
-      )
-      return {
-        times: ([] as AvailableTime[]).concat(...times),
-        asOf: Math.min(now(), ...days.map((day) => day.at)),
-        stale: days.some(({ stale }) => stale)
-      }
-    },
+    availableTimes,
+    timesToBook,
 
     /** Forgets the times of an event type and of those that share a host with it, on every replica. */
     dropAvailability(eventType: string, hosts: readonly string[] = []): void {

@@ -7,8 +7,7 @@ import type {
 } from '../core/calendly.ts'
 import type { Call } from './call.ts'
 import type { Deadlines } from './deadline.ts'
-import { ExchangeError } from './errors.ts'
-import { bookingOutcomeOf, cancelRefusal, outcomeOf } from './outcomes.ts'
+import { bookingOutcomeOf, cancelRefusal, outcomeOf, unreadable } from './outcomes.ts'
 import { pathOf } from './uris.ts'
 import { readCancellation, readInvitee, readUri } from './wire-bookings.ts'
 
@@ -58,11 +57,6 @@ export function createBookings({ call, now, dropAvailability }: Deps) {
     }
   }
 }
-
-const unreadable = {
-  kind: 'ambiguous',
-  cause: new ExchangeError("Calendly's answer cannot be read", { reason: 'unreadable', wasSent: true })
-} as const
 
 function inviteeBody({
   invitee,

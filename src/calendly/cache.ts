@@ -73,6 +73,14 @@ export function createCache({ maxEntries, maxBytes, now }: Options) {
           const { value } = await read(shelf.at(key), async () => ({ value: await load(), at }))
           return value
         },
+        /** Not an answer older than that, unless asking fails. */
+        async renew(key: string, load: () => Promise<T>, mostAgeMs: number): Promise<T> {
+          const entry = shelf.at(key)
+          const at = now()
+          if (entry.found && at - entry.found.at < mostAgeMs) return entry.found.value
+          const renewed = entry.loading ?? read(entry, async () => ({ value: await load(), at }), true)
+          return (await renewed).value
+        },
         drop: shelf.drop
       }
     },

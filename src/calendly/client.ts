@@ -16,14 +16,18 @@ import { createKeys } from './key-walk.ts'
 import type { Identity, KeySource } from './keys.ts'
 import type { Log } from './log.ts'
 import { createMeter } from './meter.ts'
+import { createNoShows } from './no-shows.ts'
 import type { BookingLimit, BookingQuota, MinuteQuota } from './quota.ts'
 import { reportQuotas } from './quota-report.ts'
 import { createReads, when } from './reads.ts'
 import { createRetry } from './retry.ts'
 import { createScheduledEvents } from './scheduled-events.ts'
+import { createSchedulingLinks } from './scheduling-links.ts'
 import { openSender } from './send.ts'
+import { createSpareLane } from './spare-lane.ts'
 import { createSubscriptions } from './subscriptions.ts'
 import { createTimeouts } from './timeouts.ts'
+import { createUsers } from './users.ts'
 import { readUser } from './wire-resources.ts'
 
 const minuteMs = 60_000
@@ -96,13 +100,22 @@ export function openCalendly(options: CalendlyOptions) {
   const reads = createReads({ call, baseUrl, lane: 'resolution', now })
   const browsing = createReads({ call, baseUrl, lane: 'availability', now })
   const bookingReads = createReads({ call, baseUrl, lane: 'booking', now })
+  const remembered = createSpareLane({ reads: browsing, bookingReads })
 
   const readMe = () => reads.get('/users/me', {}, readUser)
   /** The owner of the key in use. */
   const user = () => users.get('me', readMe)
   const { cacheTtlMs: freshMs, windowDays, announce } = options
-  const availability = createAvailability({ reads: browsing, cache, freshMs, windowDays, now, announce })
-  const { availableTimes, dropAvailability, learnHosts } = availability
+  const availability = createAvailability({
+    reads: browsing,
+    bookingReads,
+    cache,
+    freshMs,
+    windowDays,
+    now,
+    announce
+  })
+  const { availableTimes, timesToBook, dropAvailability, learnHosts } = availability
 
   let tending: Promise<void> | undefined
   async function tend(): Promise<void> {
@@ -115,11 +128,15 @@ export function openCalendly(options: CalendlyOptions) {
 
   return {
     user,
-    ...createEventTypes({ reads: browsing, bookingReads, cache, user, learnHosts }),
+    ...createEventTypes({ reads: browsing, remembered, cache, user, learnHosts }),
+    ...createUsers({ reads: browsing, remembered, cache, user, now }),
     availableTimes,
+    timesToBook,
     dropAvailability,
     ...createScheduledEvents({ reads, user }),
     ...createBookings({ call, now, dropAvailability }),
+    ...createNoShows({ call }),
+    ...createSchedulingLinks({ call }),
     ...createSubscriptions({ call, reads, user }),
 
     /** For what takes several calls: after as long as one may take it is `calendly_unavailable`, and goes on for others. */

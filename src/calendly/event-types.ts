@@ -1,7 +1,7 @@
 import type { CalendlyUser, EventType } from '../core/calendly.ts'
 import type { Cache } from './cache.ts'
-import { QuotaError } from './errors.ts'
 import { type Reads, when } from './reads.ts'
+import type { SpareLane } from './spare-lane.ts'
 import { pathOf } from './uris.ts'
 import { readEventType, readEventTypes, readMembers } from './wire-resources.ts'
 
@@ -9,15 +9,14 @@ const freshMs = 60_000
 
 type Deps = {
   reads: Reads
-  /** For a booking, which finds quota where others find none. */
-  bookingReads: Reads
+  remembered: SpareLane
   cache: Cache
   user: () => Promise<CalendlyUser>
   /** Told whenever an event type's hosts are known. */
   learnHosts: (eventType: string, hosts: readonly string[]) => void
 }
 
-export function createEventTypes({ reads, bookingReads, cache, user, learnHosts }: Deps) {
+export function createEventTypes({ reads, remembered, cache, user, learnHosts }: Deps) {
   const eventTypes = cache.remember<EventType>('event_types', freshMs)
   const listings = cache.remember<readonly EventType[]>('event_type_listings', freshMs)
   const members = cache.remember<readonly string[]>('hosts', freshMs)
@@ -35,20 +34,6 @@ export function createEventTypes({ reads, bookingReads, cache, user, learnHosts 
     return found.length > 0 ? found : [(await user()).uri]
   }
 
-  function remembered<T extends object>(
-    answers: { get: (key: string, load: () => Promise<T>) => Promise<T> },
-    key: string,
-    load: (reads: Reads) => Promise<T>,
-    isToBook: boolean
-  ): Promise<T> {
-    const answer = answers.get(key, () => load(reads))
-    if (!isToBook) return answer
-    return answer.catch((error) => {
-      if (error instanceof Error && error.cause instanceof QuotaError) return load(bookingReads)
-      throw error
-    })
-  }
-
   return {
     /** The organisation's and the user's listings united: neither alone has every type. */
     async listEventTypes(): Promise<readonly EventType[]> {
@@ -62,12 +47,14 @@ export function createEventTypes({ reads, bookingReads, cache, user, learnHosts 
       })
     },
 
-    /** A deleted type is found too, with its `deletedAt`. */
-    async findEventType(uri: string, isToBook = false): Promise<EventType | undefined> {
+    /** A deleted type is found too, with its `deletedAt`. `mostAgeMs`: what is remembered for longer is read anew. */
+    async findEventType(uri: string, isToBook = false, mostAgeMs = freshMs): Promise<EventType | undefined> {
       const path = pathOf('eventType', uri)
       if (path === undefined) return undefined
       const load = ({ get }: Reads) => get(path, {}, readEventType)
-      return remembered(eventTypes, uri, load, isToBook).catch(when(404, () => undefined))
+      const get: typeof eventTypes.get = (key, load) =>
+        mostAgeMs < freshMs ? eventTypes.renew(key, load, mostAgeMs) : eventTypes.get(key, load)
+      return remembered({ get }, uri, load, isToBook).catch(when(404, () => undefined))
     },
 
     /** The URIs of the users whose time a booking of this type may take. */

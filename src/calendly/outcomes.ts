@@ -18,6 +18,12 @@ export function outcomeOf<Refused>(
   throw error
 }
 
+/** Something was done, perhaps, but what came back does not say so. */
+export const unreadable = {
+  kind: 'ambiguous',
+  cause: new ExchangeError("Calendly's answer cannot be read", { reason: 'unreadable', wasSent: true })
+} as const
+
 export function notDone(error: Error & { retryAfterMs?: number | undefined }): NotDone {
   return { kind: 'not_done', detail: error.message, retryAfterMs: error.retryAfterMs, cause: error }
 }
@@ -35,13 +41,21 @@ export function bookingOutcomeOf(error: unknown): InviteeOutcome {
 function bookingRefusal(error: CalendlyError): { kind: 'refused'; refusal: Refusal } | undefined {
   const reason = reasonOf(error)
   if (!reason) return undefined
-  const { message, details } = error.problem
-  const [fault] = details
-  const detail = [message, fault?.message].filter(Boolean).join(' ') || error.message
+  const [fault] = error.problem.details
   return {
     kind: 'refused',
-    refusal: { reason, detail, parameter: fault?.parameter, retryAfterMs: error.retryAfterMs }
+    refusal: {
+      reason,
+      detail: explain(error),
+      parameter: fault?.parameter,
+      retryAfterMs: error.retryAfterMs
+    }
   }
+}
+
+/** Calendly's own words, for whoever asked for it. */
+export function explain({ problem, message }: CalendlyError): string {
+  return [problem.message, problem.details[0]?.message].filter(Boolean).join(' ') || message
 }
 
 function reasonOf(error: CalendlyError): Refusal['reason'] | undefined {
@@ -100,6 +114,24 @@ export function cancelRefusal({
       return { kind: 'refused', reason: 'not_found', detail }
     case 429:
       return { kind: 'not_done', detail, retryAfterMs }
+    default:
+      return undefined
+  }
+}
+
+/** Why a write that has no reasons of its own was certainly not done; `undefined` where it may have been. */
+export function plainRefusal(
+  error: CalendlyError
+): { kind: 'refused'; detail: string } | NotDone | undefined {
+  switch (error.status) {
+    case 400:
+    case 403:
+    case 404:
+    case 409:
+    case 422:
+      return { kind: 'refused', detail: explain(error) }
+    case 429:
+      return notDone(error)
     default:
       return undefined
   }

@@ -7,7 +7,9 @@ const paths = {
   eventType: new RegExp(`/event_types/${id}$`),
   event: new RegExp(`/scheduled_events/${id}$`),
   invitee: new RegExp(`/scheduled_events/${id}/invitees/${id}$`),
-  subscription: new RegExp(`/webhook_subscriptions/${id}$`)
+  noShow: new RegExp(`/invitee_no_shows/${id}$`),
+  subscription: new RegExp(`/webhook_subscriptions/${id}$`),
+  user: new RegExp(`/users/${id}$`)
 }
 
 /** The canonical URI of an event type given as a full URI or its last segment, percent-encoded or not. */

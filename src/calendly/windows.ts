@@ -4,6 +4,9 @@ const dayMs = 86_400_000
 /** Whole UTC days, counted since the epoch; `startTime` may lie later in the first, since Calendly refuses the past. */
 export type Window = { firstDay: number; lastDay: number; startTime: number; endTime: number }
 
+/** A full minute ahead, so that it still lies in the future when Calendly reads it. */
+export const earliestStart = (now: number) => Math.ceil((now + minuteMs) / minuteMs) * minuteMs
+
 export const dayOf = (instant: number) => Math.floor(instant / dayMs)
 
 /**
@@ -14,8 +17,7 @@ export function windowsOver(
   days: Iterable<number>,
   { windowDays, now }: { windowDays: number; now: number }
 ): Window[] {
-  // A full minute ahead, so that it still lies in the future when Calendly reads it.
-  const earliest = Math.ceil((now + minuteMs) / minuteMs) * minuteMs
+  const earliest = earliestStart(now)
   const today = dayOf(now)
   const open = [...days].filter((day) => (day + 1) * dayMs > earliest).sort((a, b) => a - b)
 

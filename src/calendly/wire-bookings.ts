@@ -106,9 +106,19 @@ export const invitee = z
     })
   )
 
-const host = z
-  .object({ user: text, user_email: optional(text), user_name: optional(text) })
-  .transform(({ user, user_email, user_name }) => ({ user, email: user_email, name: user_name }))
+const membership = z
+  .object({
+    user: text,
+    user_email: optional(text),
+    user_name: optional(text),
+    buffered_start_time: optional(instant),
+    buffered_end_time: optional(instant)
+  })
+  .transform(({ user, user_email, user_name, buffered_start_time, buffered_end_time }) => ({
+    host: { user, email: user_email, name: user_name },
+    bufferedFrom: buffered_start_time,
+    bufferedTo: buffered_end_time
+  }))
 
 const guest = z.object({ email: text }).transform(({ email }) => email)
 
@@ -135,7 +145,7 @@ export const scheduledEvent = z
     start_time: instant,
     end_time: instant,
     location: optional(location),
-    event_memberships: orElse(z.array(host), []),
+    event_memberships: orElse(z.array(membership), []),
     event_guests: orElse(z.array(guest), []),
     invitees_counter: orElse(z.object({ total: count, active: count, limit: count }), {
       total: 1,
@@ -155,14 +165,26 @@ export const scheduledEvent = z
       startTime: wire.start_time,
       endTime: wire.end_time,
       location: wire.location,
-      hosts: wire.event_memberships,
+      hosts: wire.event_memberships.map(({ host }) => host),
       guests: wire.event_guests,
       inviteesCounter: wire.invitees_counter,
+      buffers: buffersAround(wire.start_time, wire.end_time, wire.event_memberships),
       cancellation: wire.cancellation,
       createdAt: wire.created_at,
       updatedAt: wire.updated_at
     })
   )
+
+/** The widest of its hosts'. */
+function buffersAround(
+  startTime: number,
+  endTime: number,
+  memberships: readonly { bufferedFrom?: number | undefined; bufferedTo?: number | undefined }[]
+): EventFact['buffers'] {
+  const from = memberships.map(({ bufferedFrom = startTime }) => bufferedFrom)
+  const to = memberships.map(({ bufferedTo = endTime }) => bufferedTo)
+  return { beforeMs: startTime - Math.min(startTime, ...from), afterMs: Math.max(endTime, ...to) - endTime }
+}
 
 export const readEvent = reader(resource(scheduledEvent))
 export const readEvents = reader(page(scheduledEvent))

@@ -1,5 +1,11 @@
 import { z } from 'zod'
-import type { AvailableTime, CalendlyUser, EventType, WebhookSubscription } from '../core/calendly.ts'
+import type {
+  AvailableTime,
+  BusyTime,
+  CalendlyUser,
+  EventType,
+  WebhookSubscription
+} from '../core/calendly.ts'
 import { count, instant, optional, orElse, page, reader, resource, text } from './wire.ts'
 
 const user = z
@@ -120,6 +126,24 @@ const availableTimes = z
 
 const membership = z.object({ member: z.object({ uri: text }) }).transform(({ member }) => member.uri)
 
+const busyTime = z
+  .object({
+    type: orElse(text, 'external'),
+    start_time: instant,
+    end_time: instant,
+    event: optional(z.object({ uri: text }))
+  })
+  .transform(
+    (wire): BusyTime => ({
+      type: wire.type,
+      startTime: wire.start_time,
+      endTime: wire.end_time,
+      event: wire.event?.uri
+    })
+  )
+
+const busyTimes = z.object({ collection: z.array(busyTime) }).transform(({ collection }) => collection)
+
 const subscription = z
   .object({
     uri: text,
@@ -148,5 +172,10 @@ export const readEventTypes = reader(page(eventType))
 export const readAvailableTimes = reader(availableTimes)
 /** The user URIs of an event type's hosts. */
 export const readMembers = reader(page(membership))
+export const readBusyTimes = reader(busyTimes)
+/** The address of a scheduling link. */
+export const readBookingUrl = reader(
+  resource(z.object({ booking_url: z.url() }).transform(({ booking_url }) => booking_url))
+)
 export const readSubscription = reader(resource(subscription))
 export const readSubscriptions = reader(page(subscription))

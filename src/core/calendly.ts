@@ -62,6 +62,15 @@ export type AvailableTime = {
   schedulingUrl?: string | undefined
 }
 
+/** When a user is taken, half-open: `calendly`, `reserved` or, from another calendar, `external`. */
+export type BusyTime = {
+  type: string
+  startTime: number
+  endTime: number
+  /** URI of the scheduled event, of a Calendly one. */
+  event?: string | undefined
+}
+
 export type Answer = { question: string; answer: string; position: number }
 
 /** Calendly's six tracking keys. */
@@ -143,6 +152,8 @@ export type EventFact = {
   hosts: readonly EventHost[]
   guests: readonly string[]
   inviteesCounter: { total: number; active: number; limit: number }
+  /** What Calendly keeps free around it; not told by webhooks. */
+  buffers?: { beforeMs: number; afterMs: number } | undefined
   cancellation?: CancellationFact | undefined
   createdAt?: number | undefined
   updatedAt?: number | undefined
@@ -206,6 +217,15 @@ export type CancelOutcome =
   | { kind: 'refused'; reason: 'already_canceled' | 'past' | 'not_allowed' | 'not_found'; detail: string }
   | NotDone
   | Ambiguous
+
+/** `refused`: nothing was done, and why, in Calendly's own words. */
+export type NoShowOutcome =
+  | { kind: 'done'; uri: string }
+  | { kind: 'refused'; detail: string }
+  | NotDone
+  | Ambiguous
+
+export type NoShowRemoval = { kind: 'done' } | Exclude<NoShowOutcome, { kind: 'done' }>
 
 export type WebhookSubscription = {
   uri: string

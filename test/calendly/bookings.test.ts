@@ -341,6 +341,23 @@ t.test('a cancellation carries its reason and says who Calendly thinks did it', 
   t.ok(bare.isDone())
 })
 
+t.test('an event tells the widest buffers of its hosts', async (t) => {
+  const [start_time, end_time] = ['2026-12-01T15:00:00Z', '2026-12-01T15:30:00Z']
+  const read = (...event_memberships: unknown[]) => {
+    nock(api)
+      .get('/scheduled_events/E1')
+      .reply(200, { resource: { uri: event, status: 'active', start_time, end_time, event_memberships } })
+    return openTestClient().calendly.findEvent(event)
+  }
+  const one = { user: `${api}/users/1`, buffered_start_time: '2026-12-01T14:50:00Z' }
+  const other = { user: `${api}/users/2`, buffered_end_time: '2026-12-01T15:45:00Z' }
+  t.match(await read(one, other), {
+    hosts: [{ user: one.user }, { user: other.user }],
+    buffers: { beforeMs: 600_000, afterMs: 900_000 }
+  })
+  t.match(await read({ user: one.user }), { buffers: { beforeMs: 0, afterMs: 0 } })
+})
+
 t.test('a canceled event is not served from memory', async (t) => {
   const { calendly } = openTestClient()
   const times = { start_time: '2026-12-01T15:00:00Z', end_time: '2026-12-01T15:30:00Z' }

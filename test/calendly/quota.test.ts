@@ -156,6 +156,12 @@ t.test(
     })
     await t.rejects(client.calendly.findEventType(eventType), { code: 'calendly_unavailable' })
     t.match(await client.calendly.findEventType(eventType, true), { uri: eventType })
+    const time = { status: 'available', start_time: new Date(range.startTime).toISOString() }
+    nock(api)
+      .get('/event_type_available_times')
+      .query(true)
+      .reply(200, { collection: [{ ...time, invitees_remaining: 1 }] }, headers(9, 60))
+    t.match(await client.calendly.timesToBook(range), [{ startTime: range.startTime }])
     await client.read()
     await t.rejects(client.read(), { code: 'calendly_unavailable' })
     t.match(await client.calendly.cancelEvent(event), { kind: 'done' })

@@ -7,7 +7,8 @@ import { createTestKeys } from '../support/keys.ts'
 import { openTestClient, startOfTest } from './fixtures/client.ts'
 
 const day = 86_400_000
-const { thirtyMinutes, workshop, introCall } = standard.eventTypes
+const { thirtyMinutes, workshop, introCall, teamCall, panel, kickoff } = standard.eventTypes
+const { ada, noah, tomas } = standard.users
 
 /** The client and a Calendly to run against, on one clock. Both must agree on every request that was made. */
 async function open(t: Test, tokens: readonly (keyof typeof standard.tokens)[] = ['ada']) {
@@ -82,6 +83,73 @@ t.test('from the free times to the cancellation, Calendly understands every requ
   })
   t.match(await calendly.cancelEvent(event), { kind: 'refused', reason: 'already_canceled' })
   t.match(await calendly.findInvitee(uri), { status: 'canceled' })
+  t.same(await violations(), { violations: [] })
+})
+
+t.test(
+  "a team's event types are read with their hosts, and booked with those whom Calendly gives",
+  async (t) => {
+    const { calendly, violations } = await open(t)
+    const hosts = { [teamCall]: [ada, noah, tomas], [panel]: [ada, tomas], [kickoff]: [ada, noah, tomas] }
+    const listed = await calendly.listEventTypes()
+    for (const [uri, expected] of Object.entries(hosts)) {
+      const eventType = listed.find((one) => one.uri === uri)
+      if (!eventType) return t.fail(uri)
+      t.same((await calendly.listHosts(eventType)).toSorted(), expected.toSorted())
+      t.equal(await calendly.timeZoneOf(eventType), 'Europe/Berlin', 'a team is where we are')
+    }
+    const ofNoah = await calendly.findEventType(introCall)
+    t.equal(ofNoah && (await calendly.timeZoneOf(ofNoah)), 'America/New_York')
+
+    const { times } = await calendly.availableTimes({ eventType: panel, ...halfYear })
+    const startTime = times[0]?.startTime ?? 0
+    const outcome = await calendly.createInvitee(bookingOf(startTime, { eventType: panel }))
+    if (outcome.kind !== 'done') return t.fail('booked', { outcome })
+    t.match(await calendly.findEvent(outcome.invitee.event), { hosts: [{ user: ada }, { user: tomas }] })
+    for (const user of [ada, tomas]) {
+      t.match(await calendly.busyTimes(user, startTime, startTime + 14 * day), [
+        { type: 'calendly', startTime, event: outcome.invitee.event }
+      ])
+    }
+    t.same(
+      await calendly.busyTimes(standard.users.mei, startTime, startTime + day),
+      [],
+      'not our organisation'
+    )
+    const roundRobin = bookingOf(startTime + 3_600_000, { eventType: teamCall })
+    t.match(await calendly.createInvitee(roundRobin), {
+      kind: 'refused',
+      refusal: { reason: 'invalid_location' }
+    })
+    t.match(await calendly.createInvitee({ ...roundRobin, location: undefined }), { kind: 'done' })
+    t.same(await violations(), { violations: [] })
+  }
+)
+
+t.test('a no-show is marked once the event has begun, and taken back', async (t) => {
+  const { calendly, control, violations } = await open(t)
+  const { times } = await calendly.availableTimes({ eventType: thirtyMinutes, ...halfYear })
+  const outcome = await calendly.createInvitee(bookingOf(times[0]?.startTime ?? 0))
+  if (outcome.kind !== 'done') return t.fail('booked', { outcome })
+  const { uri } = outcome.invitee
+  t.match(await calendly.markNoShow(uri), { kind: 'refused', detail: /not started yet/ })
+  await control('POST', '/clock', { advance_seconds: 5 * 86_400 })
+  const marked = await calendly.markNoShow(uri)
+  if (marked.kind !== 'done') return t.fail('marked', { marked })
+  t.match(await calendly.findInvitee(uri), { noShow: { uri: marked.uri } })
+  t.match(await calendly.markNoShow(uri), { kind: 'refused' }, 'only once')
+  t.same(await calendly.removeNoShow(marked.uri), { kind: 'done' })
+  t.same(await calendly.removeNoShow(marked.uri), { kind: 'done' }, 'there is none')
+  t.match(await calendly.findInvitee(uri), { noShow: undefined })
+  t.same(await violations(), { violations: [] })
+})
+
+t.test('a scheduling link is for one booking', async (t) => {
+  const { calendly, control, violations } = await open(t)
+  const { bookingUrl } = await calendly.createSchedulingLink(introCall)
+  t.match(await control('POST', '/book', { link: bookingUrl }), { event: { event_type: introCall } })
+  t.match(await control('POST', '/book', { link: bookingUrl }), { message: /used/ })
+  await t.rejects(calendly.createSchedulingLink(`${introCall}0`), { code: 'event_type_not_found' })
   t.same(await violations(), { violations: [] })
 })
 
