@@ -12,6 +12,7 @@ import { noShows } from './routes/no-shows.ts'
 import { sampleWebhookData } from './routes/sample-webhook-data.ts'
 import { scheduledEvents } from './routes/scheduled-events.ts'
 import { schedules } from './routes/schedules.ts'
+import { schedulingLinks } from './routes/scheduling-links.ts'
 import { webhookSubscriptions } from './routes/webhook-subscriptions.ts'
 
 export function buildApp(parts: Parts): FastifyInstance {
@@ -34,6 +35,7 @@ export function buildApp(parts: Parts): FastifyInstance {
     scheduledEvents(scope, parts)
     invitees(scope, parts)
     noShows(scope, parts)
+    schedulingLinks(scope, parts)
     webhookSubscriptions(scope, parts)
     sampleWebhookData(scope, parts)
   })

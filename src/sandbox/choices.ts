@@ -26,6 +26,24 @@ const badLocation = (part: 'kind' | 'location') =>
     ]
   })
 
+/** What a person with no preference takes, and what a round robin type gives everybody. */
+export function firstChoice({ locations: [first] }: EventType): LocationChoice | undefined {
+  if (!first) return undefined
+  const { kind, location } = first
+  if (kind === 'outbound_call' || kind === 'ask_invitee') return { kind, location: '+1 415 555 0100' }
+  return location === undefined ? { kind } : { kind, location }
+}
+
+/** Through the API: of a round robin type the host who is assigned decides, and nobody else may. */
+export function choiceOf(
+  eventType: EventType,
+  asked: LocationChoice | undefined
+): LocationChoice | undefined {
+  if (eventType.pooling !== 'round_robin') return asked
+  if (asked) throw invalid({ parameter: 'location', message: 'must not be sent for a round robin type' })
+  return firstChoice(eventType)
+}
+
 /** What the choice becomes on the event with that id. */
 export function locationOf(
   { locations }: EventType,

@@ -5,8 +5,8 @@ import type { Invitee, Subscription } from './records.ts'
 export type Notice = { event: string; invitee: Invitee }
 
 export function wants({ events, organization, user }: Subscription, { event, invitee }: Notice): boolean {
-  const { host } = invitee.event.eventType
-  return events.includes(event) && host.organization === organization && (!user || user === host)
+  const { eventType, hosts } = invitee.event
+  return events.includes(event) && eventType.organization === organization && (!user || hosts.includes(user))
 }
 
 /** Compact: it survives being parsed and written again, byte for byte. */

@@ -2,6 +2,7 @@ import type { Current } from './current.ts'
 import type { Deliveries } from './deliveries.ts'
 import type { Faults } from './faults.ts'
 import type { Journal } from './journal.ts'
+import type { Links } from './links.ts'
 import type { NoShows } from './no-shows.ts'
 import type { Quotas } from './quotas.ts'
 import type { Scheduling } from './scheduling.ts'
@@ -11,6 +12,7 @@ export type Parts = {
   current: Current
   scheduling: Scheduling
   noShows: NoShows
+  links: Links
   deliveries: Deliveries
   quotas: Quotas
   faults: Faults

@@ -6,11 +6,33 @@ export type Dated = { uri: string; createdAt: string; updatedAt: string }
 export type Organization = Seed['organizations'][number] & Dated
 
 export type User = Omit<Seed['users'][number], 'organization'> &
-  Dated & { organization: Organization; timeline: Timeline<HostBlock> }
+  Dated & {
+    organization: Organization
+    timeline: Timeline<HostBlock>
+    /** By the date on the user's clock, counted since the epoch. */
+    shifts: Map<number, readonly Shift[]>
+  }
+
+export type Shift = readonly [opens: number, closes: number]
 
 export type Token = Omit<Seed['tokens'][number], 'user'> & { user: User; revoked: boolean }
 
-export type EventType = Omit<Seed['event_types'][number], 'host'> & Dated & { host: User; position: number }
+export type Team = Omit<Seed['teams'][number], 'organization'> & Dated & { organization: Organization }
+
+export type Pooling = 'round_robin' | 'collective' | 'multi_pool'
+
+export type EventType = Omit<Seed['event_types'][number], 'host' | 'team' | 'pooling'> &
+  Dated & {
+    /** On whose page it stands. */
+    owner: { type: 'User'; user: User } | { type: 'Team'; team: Team }
+    organization: Organization
+    pooling: Pooling | null
+    /** Each gives one host to a meeting. */
+    pools: readonly (readonly User[])[]
+    /** How many meetings of that type each host has that are not canceled. */
+    meetings: Map<User, number>
+    position: number
+  }
 
 /** A meeting, or time taken in an external calendar. */
 export type HostBlock = ScheduledEvent | Block
@@ -31,6 +53,7 @@ export type Location = { type: string; [key: string]: unknown }
 export type ScheduledEvent = Block &
   Dated & {
     eventType: EventType
+    hosts: readonly User[]
     status: 'active' | 'canceled'
     /** What the first invitee chose, and what became of it. */
     choice: LocationChoice | undefined
@@ -62,6 +85,9 @@ export type Person = {
   questions_and_answers: Answer[]
   tracking: Tracking
 }
+
+/** For one booking. */
+export type SchedulingLink = { url: string; eventType: EventType; isUsed: boolean }
 
 export type NoShow = { uri: string; invitee: Invitee; createdAt: string }
 

@@ -4,7 +4,7 @@ import type { Invitee, NoShow, ScheduledEvent } from './records.ts'
 
 /** A scheduled event as webhooks carry it. */
 function scheduledEventPayload(event: ScheduledEvent) {
-  const { host, invitee_limit, name } = event.eventType
+  const { invitee_limit, name } = event.eventType
   return {
     uri: event.uri,
     name,
@@ -18,7 +18,11 @@ function scheduledEventPayload(event: ScheduledEvent) {
     invitees_counter: { total: event.invitees.length, active: activeInvitees(event), limit: invitee_limit },
     created_at: event.createdAt,
     updated_at: event.updatedAt,
-    event_memberships: [{ user: host.uri, user_email: host.email, user_name: host.name }],
+    event_memberships: event.hosts.map(({ uri, email, name }) => ({
+      user: uri,
+      user_email: email,
+      user_name: name
+    })),
     event_guests: event.guests.map((email) => ({
       email,
       created_at: event.createdAt,

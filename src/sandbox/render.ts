@@ -5,6 +5,7 @@ import {
   type HostBlock,
   isMeeting,
   type Organization,
+  type SchedulingLink,
   type Subscription,
   type User
 } from './records.ts'
@@ -70,9 +71,9 @@ export function eventTypeBody(eventType: EventType) {
     kind: eventType.kind,
     locale: 'en',
     locations: eventType.locations.length > 0 ? eventType.locations : null,
-    pooling_type: null,
+    pooling_type: eventType.pooling,
     position: eventType.position,
-    profile: { type: 'User', name: eventType.host.name, owner: eventType.host.uri },
+    profile: profileBody(eventType),
     scheduling_url: schedulingUrl(eventType),
     secret: eventType.secret,
     slug: eventType.slug,
@@ -82,14 +83,21 @@ export function eventTypeBody(eventType: EventType) {
   }
 }
 
-const schedulingUrl = ({ host, slug }: EventType) => `${site}/${host.slug}/${slug}`
+function profileBody({ owner }: EventType) {
+  const { name, uri } = pageOf(owner)
+  return { type: owner.type, name, owner: uri }
+}
 
-export function eventTypeMembershipBody(eventType: EventType) {
+const pageOf = (owner: EventType['owner']) => (owner.type === 'User' ? owner.user : owner.team)
+
+const schedulingUrl = ({ owner, slug }: EventType) => `${site}/${pageOf(owner).slug}/${slug}`
+
+export function eventTypeMembershipBody(eventType: EventType, host: User) {
   const { uri, name, active, slug, scheduling_url, duration, kind, pooling_type, type, color } =
     eventTypeBody(eventType)
   const { createdAt: created_at, updatedAt: updated_at } = eventType
   return {
-    uri: eventType.uri.replace('/event_types/', '/event_type_memberships/'),
+    uri: membershipOf(eventType, host),
     event_type: {
       uri,
       name,
@@ -104,10 +112,16 @@ export function eventTypeMembershipBody(eventType: EventType) {
       created_at,
       updated_at
     },
-    member: userBody(eventType.host),
+    member: userBody(host),
     created_at,
     updated_at
   }
+}
+
+/** Alone the event type's id serves for it too. */
+function membershipOf({ uri, pooling }: EventType, host: User) {
+  const membership = uri.replace('/event_types/', '/event_type_memberships/')
+  return pooling === null ? membership : `${membership}-${host.id}`
 }
 
 export function availableTimeBody(eventType: EventType, { start, seats }: Slot) {
@@ -146,13 +160,17 @@ export function scheduleBody(user: User) {
 /** A host has one schedule here. */
 export const scheduleUri = (user: User) => user.uri.replace('/users/', '/user_availability_schedules/')
 
-export function eventTypeScheduleBody(eventType: EventType) {
-  const { uri, name, timezone, user, rules } = scheduleBody(eventType.host)
+export function eventTypeScheduleBody(eventType: EventType, host: User) {
+  const { uri, name, timezone, user, rules } = scheduleBody(host)
   return {
     event_type: eventType.uri,
     availability_setting: 'host',
     availability_rule: { uri, name, timezone, user, rules }
   }
+}
+
+export function schedulingLinkBody({ url, eventType }: SchedulingLink) {
+  return { booking_url: url, owner: eventType.uri, owner_type: 'EventType' }
 }
 
 export function subscriptionBody(subscription: Subscription) {

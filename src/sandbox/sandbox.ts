@@ -5,6 +5,7 @@ import type { Current } from './current.ts'
 import { calendlyPace, type DeliveryOptions, openDeliveries } from './deliveries.ts'
 import { createFaults } from './faults.ts'
 import { createJournal } from './journal.ts'
+import { createLinks } from './links.ts'
 import { createNoShows } from './no-shows.ts'
 import { createQuotas } from './quotas.ts'
 import { createScheduling } from './scheduling.ts'
@@ -56,6 +57,7 @@ export async function openSandbox({
     deliveries,
     faults,
     journal,
+    links: createLinks({ current }),
     quotas: createQuotas(clock),
     reset,
     scheduling: createScheduling({ current, publish }),

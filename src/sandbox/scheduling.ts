@@ -1,4 +1,4 @@
-import { activeInvitees, blockAt, isOffered, seatsAt, sessionAt } from './availability.ts'
+import { activeInvitees, assign, blockAt, isOffered, seatsAt, sessionAt } from './availability.ts'
 import { checkChoice, locationOf } from './choices.ts'
 import type { Current } from './current.ts'
 import { denied, invalid } from './errors.ts'
@@ -74,6 +74,7 @@ export function createScheduling({ current, publish }: Deps) {
       ...blockAt(eventType, start),
       uri: uriOf('scheduled_events', id),
       eventType,
+      hosts: assign(eventType, start),
       status: 'active',
       choice,
       location: locationOf(eventType, choice, id),
@@ -90,7 +91,7 @@ export function createScheduling({ current, publish }: Deps) {
     event.status = 'canceled'
     event.cancellation = cancellation
     event.updatedAt = cancellation.created_at
-    event.eventType.host.timeline.remove(event)
+    current.world.releaseEvent(event)
   }
 
   function leave(invitee: Invitee, cancellation: Cancellation) {
@@ -140,7 +141,7 @@ export function createScheduling({ current, publish }: Deps) {
       requireActive(old, clock.now())
       const { eventType, choice, guests } = old.event
       requireSeat(eventType, start, activeInvitees(old.event) === 1 ? old.event : undefined)
-      leave(old, cancellationBy(by === 'host' ? eventType.host.name : old.person.name, by, reason))
+      leave(old, cancellationBy(by === 'host' ? nameOfHost(old) : old.person.name, by, reason))
       const invitee = seat(eventAt({ eventType, start, choice, guests }), old.person, null)
       invitee.oldInvitee = old
       old.newInvitee = invitee
@@ -153,6 +154,8 @@ export function createScheduling({ current, publish }: Deps) {
     }
   }
 }
+
+const nameOfHost = ({ event }: Invitee) => event.hosts[0]?.name ?? event.eventType.name
 
 function requireActive({ status, event }: Invitee, now: number) {
   if (status === 'canceled') throw denied('Event is already canceled')

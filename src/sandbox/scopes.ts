@@ -12,6 +12,7 @@ const domains = new Map(
     scheduled_events: 'scheduled_events',
     invitees: 'scheduled_events',
     invitee_no_shows: 'scheduled_events',
+    scheduling_links: 'scheduling_links',
     webhook_subscriptions: 'webhooks',
     sample_webhook_data: 'webhooks'
   })

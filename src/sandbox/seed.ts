@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { timeZone } from './accept.ts'
 
 const id = z.string().regex(/^[\w-]{1,64}$/)
+const pool = z.array(id).min(1)
 const minutes = z.int().min(0).max(1440)
 const clockTime = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/)
 
@@ -69,6 +70,9 @@ const user = z.strictObject({
   rules: z.array(rule).default(officeHours)
 })
 
+/** Whose page an event type with several hosts is on. */
+const team = z.strictObject({ id, organization: id, name: z.string(), slug: z.string() })
+
 const token = z.strictObject({
   name: z.string().min(1),
   value: z.string().min(8),
@@ -77,9 +81,22 @@ const token = z.strictObject({
   scopes: z.array(z.string()).optional()
 })
 
+/**
+ * How several hosts share an event type, in pools of which each gives one host: round robin is one pool, a
+ * collective type has pools of one.
+ */
+const pooling = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('round_robin'), pools: z.tuple([pool]) }),
+  z.strictObject({ type: z.literal('collective'), pools: z.array(z.tuple([id])).min(2) }),
+  z.strictObject({ type: z.literal('multi_pool'), pools: z.array(pool).min(2) })
+])
+
 const eventType = z.strictObject({
   id,
-  host: id,
+  /** Whose it is, or else whose page it is on and how that team's hosts share it. */
+  host: id.optional(),
+  team: id.optional(),
+  pooling: pooling.optional(),
   name: z.string(),
   slug: z.string(),
   active: z.boolean().default(true),
@@ -100,6 +117,10 @@ const eventType = z.strictObject({
   custom_questions: z.array(question).default([]),
   locations: z.array(location).default([])
 })
+const isOfOneOrMany = ({ host, team, pooling, kind }: z.output<typeof eventType>) =>
+  host === undefined
+    ? team !== undefined && pooling !== undefined && kind === 'solo'
+    : team === undefined && pooling === undefined
 
 const busy = z.strictObject({ user: id, start_time: z.iso.datetime(), end_time: z.iso.datetime() })
 
@@ -111,8 +132,11 @@ export const seedSchema = z.strictObject({
   plan: planName.optional(),
   organizations: z.array(organization).min(1),
   users: z.array(user).min(1),
+  teams: z.array(team).default([]),
   tokens: z.array(token).min(1),
-  event_types: z.array(eventType).default([]),
+  event_types: z
+    .array(eventType.refine(isOfOneOrMany, { error: 'has either a host, or a team and its pooling' }))
+    .default([]),
   /** External calendars: times at which a host is not free. */
   busy: z.array(busy).default([])
 })

@@ -1,27 +1,6 @@
 import { uriOf } from './identifiers.ts'
 import type { SeedInput } from './seed.ts'
-
-const ids = {
-  northwind: 'NORTHWINDORG2345',
-  tanaka: 'a3d1f0f6-5f0b-4f7e-8c55-0c1f0e7a9b21',
-  ada: 'ADAHOSTBERLIN234',
-  lena: 'LENAADMINBERLIN2',
-  noah: '6f1c2e9a-3b7d-4c58-9a0e-2d4b8c7e1f35',
-  mei: '0b9c4a52-7d1e-4e0b-b6f3-91a7c25d8e46',
-  thirtyMinutes: '2c8e6a10-94b3-4f5d-8a27-6e1d3b9c0f74',
-  consultation: 'CONSULTATION2345',
-  workshop: 'b7f5d3c1-0e2a-4d68-9c4b-5a8f7e6d1c20',
-  introCall: 'e4a09b76-1c3d-4b52-8f0e-7d6c5b4a3928',
-  studioVisit: '91d2c7e8-6b5a-4093-a1f4-3e2d1c0b9a87'
-}
-
-const tokens = {
-  ada: 'sandbox-token-ada',
-  adaSpare: 'sandbox-token-ada-spare',
-  lena: 'sandbox-token-lena',
-  noah: 'sandbox-token-noah',
-  mei: 'sandbox-token-mei'
-}
+import { ids, tokens } from './standard-ids.ts'
 
 /** The seed the sandbox has when it is given none. Ids and tokens are fixed: docs and tests may name them. */
 export const standardSeed = {
@@ -66,8 +45,18 @@ export const standardSeed = {
       slug: 'mei-tanaka',
       email: 'mei@tanaka.example',
       timezone: 'Asia/Tokyo'
+    },
+    {
+      id: ids.tomas,
+      organization: ids.northwind,
+      role: 'user',
+      name: 'Tomás Silva',
+      slug: 'tomas-silva',
+      email: 'tomas@northwind.example',
+      timezone: 'Europe/Lisbon'
     }
   ],
+  teams: [{ id: ids.advisors, organization: ids.northwind, name: 'Advisors', slug: 'northwind-advisors' }],
   tokens: [
     { name: 'ada', value: tokens.ada, user: ids.ada },
     { name: 'ada-spare', value: tokens.adaSpare, user: ids.ada },
@@ -137,6 +126,29 @@ export const standardSeed = {
       host: ids.mei,
       name: 'Studio Visit',
       slug: 'studio-visit'
+    },
+    {
+      id: ids.teamCall,
+      team: ids.advisors,
+      pooling: { type: 'round_robin', pools: [[ids.ada, ids.noah, ids.tomas]] },
+      name: 'Team Call',
+      slug: 'team-call',
+      locations: [{ kind: 'zoom_conference' }]
+    },
+    {
+      id: ids.panel,
+      team: ids.advisors,
+      pooling: { type: 'collective', pools: [[ids.ada], [ids.tomas]] },
+      name: 'Panel',
+      slug: 'panel',
+      locations: [{ kind: 'google_conference' }]
+    },
+    {
+      id: ids.kickoff,
+      team: ids.advisors,
+      pooling: { type: 'multi_pool', pools: [[ids.ada, ids.tomas], [ids.noah]] },
+      name: 'Kickoff',
+      slug: 'kickoff'
     }
   ]
 } satisfies SeedInput
@@ -151,7 +163,9 @@ export const standard = {
     /** Of Ada's organization, an admin without event types. */
     lena: uriOf('users', ids.lena),
     noah: uriOf('users', ids.noah),
-    mei: uriOf('users', ids.mei)
+    mei: uriOf('users', ids.mei),
+    /** Of Ada's organization, without a token. */
+    tomas: uriOf('users', ids.tomas)
   },
   tokens,
   eventTypes: {
@@ -164,6 +178,12 @@ export const standard = {
     /** Noah, one-on-one, no location. */
     introCall: uriOf('event_types', ids.introCall),
     /** Mei, in the second organization. */
-    studioVisit: uriOf('event_types', ids.studioVisit)
+    studioVisit: uriOf('event_types', ids.studioVisit),
+    /** Round robin: Ada, Noah or Tomás, in three time zones; a location that Calendly chooses. */
+    teamCall: uriOf('event_types', ids.teamCall),
+    /** Collective: Ada and Tomás, a Google Meet. */
+    panel: uriOf('event_types', ids.panel),
+    /** Two pools: Ada or Tomás, and Noah; no location. */
+    kickoff: uriOf('event_types', ids.kickoff)
   }
 }

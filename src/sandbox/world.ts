@@ -2,10 +2,12 @@ import { ApiError, notFound } from './errors.ts'
 import { uriOf } from './identifiers.ts'
 import type {
   Dated,
+  EventType,
   HostBlock,
   Invitee,
   NoShow,
   ScheduledEvent,
+  SchedulingLink,
   Subscription,
   Token,
   User
@@ -34,19 +36,43 @@ export function createWorld(seed: Seed, stamp: () => string) {
       ...dated('users', user.id),
       organization: seeded(organizations, uriOf('organizations', user.organization)),
       plan: user.plan ?? seed.plan,
-      timeline: createTimeline<HostBlock>()
+      timeline: createTimeline<HostBlock>(),
+      shifts: new Map()
     }))
   )
   const tokens = seed.tokens.map(
     (token): Token => ({ ...token, user: seeded(users, uriOf('users', token.user)), revoked: false })
   )
-  const eventTypes = byUri(
-    seed.event_types.map((eventType, position) => ({
-      ...eventType,
-      ...dated('event_types', eventType.id),
-      host: seeded(users, uriOf('users', eventType.host)),
-      position
+  const teams = byUri(
+    seed.teams.map((team) => ({
+      ...team,
+      ...dated('teams', team.id),
+      organization: seeded(organizations, uriOf('organizations', team.organization))
     }))
+  )
+  const userOf = (id: string) => seeded(users, uriOf('users', id))
+  const eventTypes = byUri(
+    seed.event_types.map(({ host, team, pooling, ...eventType }, position): EventType => {
+      const base = {
+        ...eventType,
+        ...dated('event_types', eventType.id),
+        meetings: new Map<User, number>(),
+        position
+      }
+      if (host !== undefined) {
+        const user = userOf(host)
+        const owner = { type: 'User', user } as const
+        return { ...base, owner, organization: user.organization, pooling: null, pools: [[user]] }
+      }
+      const owner = { type: 'Team', team: seeded(teams, uriOf('teams', team ?? '')) } as const
+      return {
+        ...base,
+        owner,
+        organization: owner.team.organization,
+        pooling: pooling?.type ?? null,
+        pools: pooling?.pools.map((pool) => pool.map(userOf)) ?? []
+      }
+    })
   )
   const events = new Map<string, ScheduledEvent>()
   const invitees = new Map<string, Invitee>()
@@ -62,10 +88,22 @@ export function createWorld(seed: Seed, stamp: () => string) {
     invitees,
     noShows: new Map<string, NoShow>(),
     subscriptions: new Map<string, Subscription>(),
+    schedulingLinks: new Map<string, SchedulingLink>(),
 
     addEvent(event: ScheduledEvent) {
       events.set(event.uri, event)
-      event.eventType.host.timeline.add(event)
+      for (const host of event.hosts) {
+        host.timeline.add(event)
+        count(event.eventType, host, 1)
+      }
+    },
+
+    /** The time of its hosts is free again. */
+    releaseEvent(event: ScheduledEvent) {
+      for (const host of event.hosts) {
+        host.timeline.remove(event)
+        count(event.eventType, host, -1)
+      }
     },
 
     addInvitee(invitee: Invitee) {
@@ -85,6 +123,10 @@ export function createWorld(seed: Seed, stamp: () => string) {
     world.addBusy(seeded(users, uriOf('users', user)), Date.parse(start_time), Date.parse(end_time))
   }
   return world
+}
+
+function count({ meetings }: EventType, host: User, change: number) {
+  meetings.set(host, (meetings.get(host) ?? 0) + change)
 }
 
 function byUri<T extends Dated>(records: readonly T[]): Map<string, T> {

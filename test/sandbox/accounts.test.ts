@@ -103,7 +103,7 @@ t.test('memberships are for admins to list, and for members to find themselves',
 
 t.test('lists come in pages that lead to each other, by token or by address', async (t) => {
   const { get } = await start(t)
-  const path = (more = '') => `/event_types?organization=${standard.organization}&count=2${more}`
+  const path = (more = '') => `/event_types?organization=${standard.organization}&count=4${more}`
   const first = (await get<Page>(path())).body
   t.strictSame(Object.keys(first.pagination), [
     'count',
@@ -112,16 +112,16 @@ t.test('lists come in pages that lead to each other, by token or by address', as
     'next_page_token',
     'previous_page_token'
   ])
-  t.match(first.pagination, { count: 2, previous_page: null, previous_page_token: null })
+  t.match(first.pagination, { count: 4, previous_page: null, previous_page_token: null })
 
   const second = (await get<Page>(path(`&page_token=${first.pagination.next_page_token}`))).body
   const { origin, pathname, search } = new URL(String(first.pagination.next_page))
   t.equal(origin, 'https://api.calendly.com')
   t.strictSame((await get<Page>(pathname + search)).body, second)
-  t.match(second.pagination, { count: 2, next_page: null, next_page_token: null })
+  t.match(second.pagination, { count: 3, next_page: null, next_page_token: null })
   t.strictSame(
     [...first.collection, ...second.collection].map(({ name }) => name),
-    ['30 Minute Meeting', 'Consultation', 'Group Workshop', 'Intro Call']
+    ['30 Minute Meeting', 'Consultation', 'Group Workshop', 'Intro Call', 'Kickoff', 'Panel', 'Team Call']
   )
 
   const back = (await get<Page>(path(`&page_token=${second.pagination.previous_page_token}`))).body

@@ -31,7 +31,7 @@ t.test('an independent client reads event types, one and many', async (t) => {
   })
   t.same(
     [...collection, ...rest.collection].map(({ name }) => name),
-    ['30 Minute Meeting', 'Consultation', 'Group Workshop']
+    ['30 Minute Meeting', 'Consultation', 'Group Workshop', 'Kickoff']
   )
   const one = await calendly.eventTypes.getEventType({ uuid: uuidOf(standard.eventTypes.consultation) })
   t.match(one, { name: 'Consultation', duration: 30, kind: 'solo' })

@@ -2,11 +2,12 @@ import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { accept, instant, reference, timeZone } from '../accept.ts'
 import { openSlots, seatsAt } from '../availability.ts'
-import { checkAnswers } from '../choices.ts'
+import { checkAnswers, firstChoice } from '../choices.ts'
 import type { Current } from '../current.ts'
-import { ApiError } from '../errors.ts'
+import { ApiError, invalid } from '../errors.ts'
 import { answerList, guestList, locationChoice, personOf, trackingSchema } from '../invitation.ts'
-import type { Answer, EventType, Invitee, LocationChoice } from '../records.ts'
+import type { Links, Page } from '../links.ts'
+import type { Answer, EventType, Invitee } from '../records.ts'
 import { inviteeBody, scheduledEventBody } from '../render-bookings.ts'
 import type { Scheduling } from '../scheduling.ts'
 import { get } from '../world.ts'
@@ -14,11 +15,13 @@ import { get } from '../world.ts'
 const windowMs = 31 * 86_400_000
 const horizon = 60
 
+/** On the page of an event type, or on that of a link, which may have filled in some of it. */
 const bookBody = z.strictObject({
-  event_type: reference('event_types'),
+  event_type: reference('event_types').optional(),
+  link: z.url().optional(),
   start_time: instant.optional(),
-  name: z.string().min(1).default('Iris Invitee'),
-  email: z.email().default('iris@example.com'),
+  name: z.string().min(1).optional(),
+  email: z.email().optional(),
   timezone: timeZone.default('Etc/UTC'),
   location: locationChoice.optional(),
   questions_and_answers: answerList.optional(),
@@ -39,32 +42,41 @@ const cancelBody = z.strictObject({
 
 const rescheduleBody = z.strictObject({ ...cancelBody.shape, start_time: instant })
 
+type Deps = { current: Current; scheduling: Scheduling; links: Links }
+
 /** What people do on Calendly's own pages. They fill in whatever the page would insist on. */
-export function people(
-  app: FastifyInstance,
-  { current, scheduling }: { current: Current; scheduling: Scheduling }
-) {
-  function bookAs(eventType: EventType, start: number, asked: z.output<typeof bookBody>): Invitee {
-    const { name, email, timezone, tracking, event_guests: guests } = asked
+export function people(app: FastifyInstance, { current, scheduling, links }: Deps) {
+  function pageOf({ event_type, link }: z.output<typeof bookBody>): Page {
+    if (link !== undefined) return links.follow(link)
+    if (event_type === undefined) throw invalid({ parameter: 'event_type', message: 'is missing' })
+    return { eventType: get(current.world.eventTypes, event_type), prefilled: {} }
+  }
+
+  function bookOn(
+    { eventType, prefilled, onBooked }: Page,
+    asked: z.output<typeof bookBody>,
+    start = asked.start_time ?? nextStarts(eventType, current.clock.now()).next().value
+  ): Invitee {
+    if (start === undefined) throw new ApiError(400, { message: 'That host has no time left.' })
+    const { name = 'Iris Invitee', email = 'iris@example.com', tracking } = { ...prefilled, ...asked }
     const questions_and_answers = asked.questions_and_answers ?? sampleAnswers(eventType)
     checkAnswers(eventType, questions_and_answers)
-    return scheduling.book({
+    const invitee = scheduling.book({
       eventType,
       start,
-      person: personOf({ name, email, timezone }, { questions_and_answers, tracking }),
-      choice: asked.location ?? firstLocation(eventType),
-      guests,
+      person: personOf({ name, email, timezone: asked.timezone }, { questions_and_answers, tracking }),
+      choice: asked.location ?? firstChoice(eventType),
+      guests: asked.event_guests,
       method: null
     })
+    onBooked?.()
+    return invitee
   }
 
   app.post('/book', async (request, reply) => {
     const asked = accept(bookBody, request.body)
-    const eventType = get(current.world.eventTypes, asked.event_type)
-    const start = asked.start_time ?? nextStarts(eventType, current.clock.now()).next().value
-    if (start === undefined) throw new ApiError(400, { message: 'That host has no time left.' })
     reply.code(201)
-    return bothBodies(bookAs(eventType, start, asked))
+    return bothBodies(bookOn(pageOf(asked), asked))
   })
 
   app.post('/book-many', async (request, reply) => {
@@ -73,7 +85,7 @@ export function people(
     const invitees: Invitee[] = []
     for (const start of nextStarts(eventType, current.clock.now())) {
       const email = `invitee-${invitees.length + 1}@example.com`
-      invitees.push(bookAs(eventType, start, accept(bookBody, { event_type, email })))
+      invitees.push(bookOn({ eventType, prefilled: {} }, accept(bookBody, { email }), start))
       if (invitees.length === count) break
     }
     reply.code(201)
@@ -83,7 +95,8 @@ export function people(
   app.post('/cancel', async (request) => {
     const { invitee: uri, by, reason } = accept(cancelBody, request.body)
     const invitee = get(current.world.invitees, uri)
-    if (by === 'host') scheduling.cancelEvent(invitee.event, invitee.event.eventType.host, reason)
+    const [host] = invitee.event.hosts
+    if (by === 'host' && host) scheduling.cancelEvent(invitee.event, host, reason)
     else scheduling.cancelInvitee(invitee, reason)
     return bothBodies(invitee)
   })
@@ -109,13 +122,6 @@ function* nextStarts(eventType: EventType, now: number): Generator<number, undef
       while (seatsAt(eventType, start) > 0) yield start
     }
   }
-}
-
-function firstLocation({ locations: [first] }: EventType): LocationChoice | undefined {
-  if (!first) return undefined
-  const { kind, location } = first
-  if (kind === 'outbound_call' || kind === 'ask_invitee') return { kind, location: '+1 415 555 0100' }
-  return location === undefined ? { kind } : { kind, location }
 }
 
 const sampleAnswers = ({ custom_questions }: EventType): Answer[] =>

@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { accept, instant, reference } from '../accept.ts'
-import { blockAt } from '../availability.ts'
+import { blockAt, hostsOf } from '../availability.ts'
 import type { Current } from '../current.ts'
 import { notFound } from '../errors.ts'
 import { micros } from '../identifiers.ts'
-import { eventTypeBody, organizationBody, subscriptionBody, userBody } from '../render.ts'
+import { eventTypeBody, organizationBody, schedulingLinkBody, subscriptionBody, userBody } from '../render.ts'
 import { inviteeBody, scheduledEventBody } from '../render-bookings.ts'
 import { get } from '../world.ts'
 
@@ -52,7 +52,7 @@ export function stage(
     const { event_type, start_time } = accept(fillBody, request.body)
     const eventType = get(current.world.eventTypes, event_type)
     const { start, end } = blockAt(eventType, start_time)
-    current.world.addBusy(eventType.host, start, end)
+    for (const host of hostsOf(eventType)) current.world.addBusy(host, start, end)
     return reply.code(204).send()
   })
 
@@ -74,6 +74,10 @@ function stateOf({ world, clock }: Current) {
     scheduled_events: Array.from(world.events.values(), (event) => ({
       ...scheduledEventBody(event),
       invitees: event.invitees.map(inviteeBody)
+    })),
+    scheduling_links: Array.from(world.schedulingLinks.values(), (link) => ({
+      ...schedulingLinkBody(link),
+      used: link.isUsed
     })),
     webhook_subscriptions: Array.from(world.subscriptions.values(), subscriptionBody)
   }

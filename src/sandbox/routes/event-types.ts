@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { accept, flag, instant, noQuery, paging, reference } from '../accept.ts'
 import { callerOf } from '../access.ts'
-import { openSlots } from '../availability.ts'
+import { hostsOf, openSlots } from '../availability.ts'
 import type { Current } from '../current.ts'
 import { denied, invalid } from '../errors.ts'
 import { uriOf } from '../identifiers.ts'
@@ -34,7 +34,7 @@ const availableTimesQuery = z.strictObject({
 /** The event type, if it is of the caller's organization. */
 export function eventTypeFor(caller: User, current: Current, uri: string): EventType {
   const eventType = get(current.world.eventTypes, uri)
-  if (eventType.host.organization !== caller.organization) throw denied()
+  if (eventType.organization !== caller.organization) throw denied()
   return eventType
 }
 
@@ -48,15 +48,18 @@ export function eventTypes(app: FastifyInstance, { current }: { current: Current
     }
     if (query.organization !== undefined && query.organization !== caller.organization.uri) throw denied()
     if (query.user !== undefined && !current.world.users.has(query.user)) throw denied()
-    const found = [...current.world.eventTypes.values()].filter(
-      ({ host, active }) =>
-        host.organization === caller.organization &&
-        (query.user === undefined || host.uri === query.user) &&
+    const found = [...current.world.eventTypes.values()].filter((eventType) => {
+      const { organization, active } = eventType
+      const hosts = hostsOf(eventType)
+      return (
+        organization === caller.organization &&
+        (query.user === undefined || hosts.some(({ uri }) => uri === query.user)) &&
         (query.active === undefined || active === query.active) &&
         (query.user_availability_schedule === undefined ||
-          scheduleUri(host) === query.user_availability_schedule) &&
+          hosts.some((host) => scheduleUri(host) === query.user_availability_schedule)) &&
         query.admin_managed !== true
-    )
+      )
+    })
     return page(found, {
       url: request.url,
       query,
@@ -79,12 +82,13 @@ export function eventTypes(app: FastifyInstance, { current }: { current: Current
 
   app.get('/event_type_memberships', async (request) => {
     const query = accept(membershipQuery, request.query)
-    return page([eventTypeFor(callerOf(request), current, query.event_type)], {
+    const eventType = eventTypeFor(callerOf(request), current, query.event_type)
+    return page(hostsOf(eventType), {
       url: request.url,
       query,
       sorts: { created_at: ({ createdAt }) => createdAt },
       defaultSort: 'created_at:asc',
-      body: eventTypeMembershipBody
+      body: (host) => eventTypeMembershipBody(eventType, host)
     })
   })
 

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { accept, instant, reference } from '../accept.ts'
 import { callerOf } from '../access.ts'
-import { checkAnswers } from '../choices.ts'
+import { checkAnswers, choiceOf } from '../choices.ts'
 import type { Current } from '../current.ts'
 import { notFound } from '../errors.ts'
 import {
@@ -41,7 +41,7 @@ export function invitees(
       eventType,
       start: asked.start_time,
       person: personOf(asked.invitee, { questions_and_answers, tracking }),
-      choice: asked.location,
+      choice: choiceOf(eventType, asked.location),
       guests: asked.event_guests,
       method: 'api'
     })

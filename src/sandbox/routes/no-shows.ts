@@ -43,5 +43,5 @@ export function noShows(
 }
 
 function requireColleague(caller: User, { event }: Invitee) {
-  if (event.eventType.host.organization !== caller.organization) throw denied()
+  if (event.eventType.organization !== caller.organization) throw denied()
 }

@@ -20,7 +20,7 @@ export function sampleWebhookData(app: FastifyInstance, { current }: { current: 
     const caller = callerOf(request)
     checkAudience(caller, asked)
     const eventType = [...current.world.eventTypes.values()].find(
-      ({ host }) => host.organization === caller.organization
+      ({ organization }) => organization === caller.organization
     )
     if (!eventType || !event.startsWith('invitee')) {
       throw new ApiError(400, { message: `The sandbox has no sample of ${event}.` })
@@ -43,6 +43,7 @@ function sampleInvitee(eventType: EventType, start: number, createdAt: string): 
     ...dates,
     uri,
     eventType,
+    hosts: eventType.pools.flatMap(([host]) => host ?? []),
     status: 'active',
     choice: undefined,
     location: null,

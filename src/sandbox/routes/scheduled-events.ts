@@ -42,8 +42,9 @@ export function scheduledEvents(
 ) {
   function eventFor(caller: User, id: string, refusal: string): ScheduledEvent {
     const event = get(current.world.events, uriOf('scheduled_events', id))
-    const { host } = event.eventType
-    if (host !== caller && !(isAdmin(caller) && host.organization === caller.organization)) {
+    const { hosts, eventType } = event
+    const isTheirAdmin = isAdmin(caller) && eventType.organization === caller.organization
+    if (!hosts.includes(caller) && !isTheirAdmin) {
       throw denied(refusal)
     }
     return event
@@ -57,11 +58,11 @@ export function scheduledEvents(
     const found =
       invitee_email === undefined ? current.world.events.values() : current.world.eventsOf(invitee_email)
     const wanted = [...found].filter(
-      ({ eventType: { host }, start, status }) =>
-        host.organization === organization &&
+      ({ eventType, hosts, start, status }) =>
+        eventType.organization === organization &&
         start >= min_start_time &&
         start <= max_start_time &&
-        (query.user === undefined || host.uri === query.user) &&
+        (query.user === undefined || hosts.some(({ uri }) => uri === query.user)) &&
         (query.status === undefined || status === query.status)
     )
     return page(wanted, {

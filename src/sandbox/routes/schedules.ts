@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { accept, instant, noQuery, reference } from '../accept.ts'
 import { callerOf } from '../access.ts'
+import { hostsOf } from '../availability.ts'
 import type { Current } from '../current.ts'
 import { denied, invalid } from '../errors.ts'
 import { uriOf } from '../identifiers.ts'
@@ -49,6 +50,7 @@ export function schedules(app: FastifyInstance, { current }: { current: Current 
 
   app.get('/event_type_availability_schedules', async (request) => {
     const { event_type } = accept(eventTypeQuery, request.query)
-    return { collection: [eventTypeScheduleBody(eventTypeFor(callerOf(request), current, event_type))] }
+    const eventType = eventTypeFor(callerOf(request), current, event_type)
+    return { collection: hostsOf(eventType).map((host) => eventTypeScheduleBody(eventType, host)) }
   })
 }
