@@ -1,94 +1,10 @@
 import { createRequire } from 'node:module'
-import { AppError } from './errors.ts'
 
 // As CommonJS: its ES modules load all of date-fns, which costs every start a second.
 const { formatInTimeZone }: typeof import('date-fns-tz') = createRequire(import.meta.url)('date-fns-tz')
 
 const minuteMs = 60_000
 const dayMs = 86_400_000
-
-/** What each common abbreviation may mean. Several of them are IANA names too, and still ambiguous to a reader. */
-const meanings: Readonly<Record<string, readonly string[]>> = {
-  ACST: ['Australia/Darwin', 'Australia/Adelaide'],
-  AEST: ['Australia/Brisbane', 'Australia/Sydney'],
-  AEDT: ['Australia/Sydney', 'Australia/Melbourne'],
-  AKST: ['America/Anchorage'],
-  AKDT: ['America/Anchorage'],
-  AST: ['America/Halifax', 'America/Puerto_Rico', 'Asia/Riyadh'],
-  ADT: ['America/Halifax'],
-  AWST: ['Australia/Perth'],
-  BST: ['Europe/London', 'Asia/Dhaka', 'Pacific/Bougainville'],
-  CAT: ['Africa/Maputo', 'Africa/Harare'],
-  CDT: ['America/Chicago', 'America/Havana'],
-  CEST: ['Europe/Berlin', 'Europe/Paris', 'Europe/Madrid'],
-  CET: ['Europe/Berlin', 'Europe/Paris', 'Africa/Algiers'],
-  CST: ['America/Chicago', 'America/Mexico_City', 'Asia/Shanghai', 'America/Havana'],
-  EAT: ['Africa/Nairobi'],
-  EDT: ['America/New_York', 'America/Toronto'],
-  EEST: ['Europe/Helsinki', 'Europe/Athens', 'Europe/Kyiv'],
-  EET: ['Europe/Helsinki', 'Europe/Athens', 'Africa/Cairo'],
-  EST: ['America/New_York', 'America/Panama', 'America/Jamaica'],
-  GST: ['Asia/Dubai', 'Atlantic/South_Georgia'],
-  HKT: ['Asia/Hong_Kong'],
-  HST: ['Pacific/Honolulu'],
-  ICT: ['Asia/Bangkok', 'Asia/Ho_Chi_Minh'],
-  IDT: ['Asia/Jerusalem'],
-  IST: ['Asia/Kolkata', 'Europe/Dublin', 'Asia/Jerusalem'],
-  JST: ['Asia/Tokyo'],
-  KST: ['Asia/Seoul'],
-  MDT: ['America/Denver'],
-  MET: ['Europe/Berlin', 'Europe/Paris'],
-  MSK: ['Europe/Moscow'],
-  MST: ['America/Denver', 'America/Phoenix', 'Asia/Kuala_Lumpur'],
-  NST: ['America/St_Johns'],
-  NDT: ['America/St_Johns'],
-  NZST: ['Pacific/Auckland'],
-  NZDT: ['Pacific/Auckland'],
-  PDT: ['America/Los_Angeles', 'America/Vancouver'],
-  PHT: ['Asia/Manila'],
-  PKT: ['Asia/Karachi'],
-  PST: ['America/Los_Angeles', 'America/Tijuana', 'Asia/Manila'],
-  SAST: ['Africa/Johannesburg'],
-  SGT: ['Asia/Singapore'],
-  WAT: ['Africa/Lagos'],
-  WEST: ['Europe/Lisbon', 'Atlantic/Canary'],
-  WET: ['Europe/Lisbon', 'Atlantic/Canary'],
-  WIB: ['Asia/Jakarta']
-}
-
-/**
- * The IANA name that was meant, in its proper case.
- * Throws `ambiguous_timezone` for an abbreviation and `unknown_timezone` for everything else that is no IANA name.
- */
-export function parseTimeZone(name: string): string {
-  const zones = meanings[name.toUpperCase()]
-  if (zones) {
-    const [last = '', ...others] = zones.toReversed()
-    const list = others.length > 0 ? `${others.toReversed().join(', ')} or ${last}` : last
-    throw new AppError('ambiguous_timezone', `"${name}" may mean ${list}. Send an IANA name.`)
-  }
-  const known = canonical.get(name.toLowerCase())
-  if (known !== undefined) return known
-  // Intl also takes offsets such as "+01:00", which are no zones: they know no daylight saving.
-  const resolved = /^[A-Za-z]/.test(name) ? resolve(name) : undefined
-  if (resolved === undefined) {
-    throw new AppError('unknown_timezone', 'Send an IANA time zone name such as "Europe/Berlin".')
-  }
-  return resolved.toLowerCase() === name.toLowerCase() ? resolved : name
-}
-
-/** Intl takes long to make a format of; nearly every question names one of these. */
-const canonical: ReadonlyMap<string, string> = new Map(
-  Intl.supportedValuesOf('timeZone').map((name) => [name.toLowerCase(), name])
-)
-
-function resolve(name: string): string | undefined {
-  try {
-    return new Intl.DateTimeFormat('en-US', { timeZone: name }).resolvedOptions().timeZone
-  } catch {
-    return undefined
-  }
-}
 
 /** Milliseconds to add to UTC to get wall-clock time in the zone at that moment. */
 export function offsetMs(timeZone: string, at: number): number {
@@ -134,8 +50,15 @@ export function createLocalClock(timeZone: string) {
     return `${wall}${offset < 0 ? '-' : '+'}${twoDigits(Math.floor(minutes / 60))}:${twoDigits(minutes % 60)}`
   }
 
-  return { format, date: (at: number) => format(at).slice(0, 10) }
+  return {
+    format,
+    date: (at: number) => format(at).slice(0, 10),
+    /** Minutes of the clock since midnight: 0 to 1439, on days of every length. */
+    minuteOfDay: (at: number) => Math.floor(modulo(at + offsetAt(at), dayMs) / minuteMs)
+  }
 }
+
+const modulo = (n: number, by: number) => ((n % by) + by) % by
 
 const twoDigits = (n: number) => String(n).padStart(2, '0')
 
@@ -156,9 +79,29 @@ export function createReader(timeZone: string, locale: string): (at: number) => 
 
 export type TimeZone = { name: string; offsetMinutes: number; abbreviation: string }
 
+/** The runtime still calls these by their former names; people look for the present ones. */
+const renamed: Readonly<Record<string, string>> = {
+  'Africa/Asmera': 'Africa/Asmara',
+  'America/Buenos_Aires': 'America/Argentina/Buenos_Aires',
+  'America/Coral_Harbour': 'America/Atikokan',
+  'America/Godthab': 'America/Nuuk',
+  'America/Indianapolis': 'America/Indiana/Indianapolis',
+  'America/Louisville': 'America/Kentucky/Louisville',
+  'Asia/Calcutta': 'Asia/Kolkata',
+  'Asia/Katmandu': 'Asia/Kathmandu',
+  'Asia/Rangoon': 'Asia/Yangon',
+  'Asia/Saigon': 'Asia/Ho_Chi_Minh',
+  'Atlantic/Faeroe': 'Atlantic/Faroe',
+  'Europe/Kiev': 'Europe/Kyiv',
+  'Pacific/Enderbury': 'Pacific/Kanton',
+  'Pacific/Ponape': 'Pacific/Pohnpei',
+  'Pacific/Truk': 'Pacific/Chuuk'
+}
+
 /** Every zone the runtime knows, as it stands at that moment. */
 export function listTimeZones(at: number): TimeZone[] {
-  return ['UTC', ...Intl.supportedValuesOf('timeZone').filter((name) => name !== 'UTC')].map((name) => ({
+  const known = Intl.supportedValuesOf('timeZone').map((name) => renamed[name] ?? name)
+  return [...new Set(['UTC', ...known.sort()])].map((name) => ({
     name,
     offsetMinutes: offsetMs(name, at) / minuteMs,
     abbreviation: abbreviationOf(name, at)

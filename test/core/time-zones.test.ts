@@ -1,92 +1,11 @@
 import fc from 'fast-check'
 import t from 'tap'
-import {
-  createLocalClock,
-  createReader,
-  listTimeZones,
-  offsetMs,
-  parseTimeZone
-} from '../../src/core/time-zones.ts'
+import { createLocalClock, createReader, listTimeZones, offsetMs } from '../../src/core/time-zones.ts'
 import { minuteMs } from '../support/samples.ts'
 
 const at = (text: string) => Date.parse(text)
 const local = (zone: string, text: string) => createLocalClock(zone).format(at(text))
 const quarterMs = 15 * minuteMs
-
-t.test('a zone is known by its IANA name, in any case', async (t) => {
-  for (const name of [
-    'Europe/Berlin',
-    'America/Argentina/Buenos_Aires',
-    'UTC',
-    'Etc/GMT+5',
-    'Asia/Kathmandu'
-  ]) {
-    t.equal(parseTimeZone(name), name)
-  }
-  t.equal(parseTimeZone('europe/berlin'), 'Europe/Berlin')
-  t.equal(parseTimeZone('AMERICA/NEW_YORK'), 'America/New_York')
-  t.equal(parseTimeZone('utc'), 'UTC')
-})
-
-t.test('an abbreviation is refused with the zones it may mean, in any case', async (t) => {
-  t.throws(() => parseTimeZone('PST'), {
-    code: 'ambiguous_timezone',
-    message: /America\/Los_Angeles, America\/Tijuana or Asia\/Manila/
-  })
-  t.throws(() => parseTimeZone('jst'), { code: 'ambiguous_timezone', message: /mean Asia\/Tokyo\./ })
-  for (const name of ['CET', 'EST', 'MST', 'WET', 'IST', 'BST', 'CST', 'eet']) {
-    t.throws(() => parseTimeZone(name), { code: 'ambiguous_timezone' }, name)
-  }
-})
-
-t.test('every zone that a refused abbreviation names is one that is accepted', async (t) => {
-  const abbreviations = [
-    'AST',
-    'BST',
-    'CDT',
-    'CET',
-    'CST',
-    'EET',
-    'EST',
-    'GST',
-    'IST',
-    'MST',
-    'PST',
-    'WET',
-    'MET'
-  ]
-  for (const name of abbreviations) {
-    const named = messageOf(() => parseTimeZone(name)).match(/[A-Z]\w+\/\w+/g) ?? []
-    t.ok(named.length > 1, name)
-    for (const zone of named) t.equal(parseTimeZone(zone), zone)
-  }
-})
-
-t.test('what is no zone is refused, an offset too, and never taken for UTC', async (t) => {
-  for (const name of [
-    '',
-    ' ',
-    '+01:00',
-    '-0500',
-    'Mars/Olympus',
-    'Europe/Berlin ',
-    'Europe',
-    '1',
-    'UTC+1',
-    'null'
-  ]) {
-    t.throws(() => parseTimeZone(name), { code: 'unknown_timezone' }, JSON.stringify(name))
-  }
-  fc.assert(
-    fc.property(fc.string(), (name) => {
-      try {
-        return typeof parseTimeZone(name) === 'string'
-      } catch (error) {
-        return /^(unknown|ambiguous)_timezone$/.test((error as { code?: string }).code ?? '')
-      }
-    })
-  )
-})
 
 t.test('local time carries the offset of that moment', async (t) => {
   t.equal(local('Europe/Berlin', '2026-12-01T15:00:00Z'), '2026-12-01T16:00:00+01:00')
@@ -155,6 +74,16 @@ t.test('local time is the same moment, as Intl writes it, in every zone', async 
   )
 })
 
+t.test('minutes of the day are those of the clock, on a day of any length', async (t) => {
+  const minuteOf = (zone: string, text: string) => createLocalClock(zone).minuteOfDay(at(text))
+  t.equal(minuteOf('UTC', '2026-12-01T00:00:00Z'), 0)
+  t.equal(minuteOf('UTC', '2026-12-01T23:59:59Z'), 1_439)
+  t.equal(minuteOf('Asia/Kathmandu', '2026-12-01T00:00:00Z'), 5 * 60 + 45)
+  t.equal(minuteOf('America/New_York', '1969-12-31T23:30:00Z'), 18 * 60 + 30)
+  t.equal(minuteOf('Europe/Berlin', '2026-10-25T00:30:00Z'), 2 * 60 + 30)
+  t.equal(minuteOf('Europe/Berlin', '2026-10-25T01:30:00Z'), 2 * 60 + 30, 'an hour later')
+})
+
 t.test('a remembered offset serves no moment on the other side of a change', async (t) => {
   const change = at('2026-10-25T01:00:00Z')
   const clock = createLocalClock('Europe/Berlin')
@@ -181,12 +110,3 @@ t.test('a reader’s rendering follows language and zone', async (t) => {
   t.match(createReader('Europe/Berlin', 'de')(moment), /^Dienstag, 1\. Dezember 2026 um 16:00 MEZ$/)
   t.match(createReader('America/New_York', 'en-US')(moment), /^Tuesday, December 1, 2026 at 10:00\sAM EST$/)
 })
-
-function messageOf(work: () => unknown): string {
-  try {
-    work()
-  } catch (error) {
-    return error instanceof Error ? error.message : ''
-  }
-  return ''
-}
