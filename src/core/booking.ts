@@ -1,5 +1,14 @@
-import type { Answer, EventHost, EventLocation, PaymentFact, Tracking } from './calendly.ts'
+import type {
+  Answer,
+  CancellationFact,
+  EventFact,
+  EventHost,
+  EventLocation,
+  PaymentFact,
+  Tracking
+} from './calendly.ts'
 import type { ProblemCode } from './errors.ts'
+import type { Buffers } from './settings.ts'
 
 export type BookingStatus = 'pending' | 'unknown' | 'confirmed' | 'canceled' | 'rejected' | 'needs_attention'
 export type CancelerType = 'invitee' | 'host' | 'system'
@@ -31,13 +40,59 @@ export type Change =
       reason?: string | undefined
       scope: 'invitee' | 'event'
     }
+  | Reschedule
   | {
-      kind: 'reschedule'
+      /** Begun on Calendly's own page: its second half is still to be heard of. */
+      kind: 'move'
       state: 'pending' | 'unknown'
       requestedAt: number
       /** The invitee that Calendly named as the successor. */
       newInvitee?: string | undefined
     }
+
+/**
+ * A reschedule of ours, step by step; each step is persisted before it is begun. The booking itself stays at its old
+ * time until the end.
+ * New first: `booking_new → canceling_old`, and `canceling_new` where the old one could not be canceled.
+ * With `cancelFirst`: `canceling_old → booking_new`, and `rebooking_old` where the new time was refused.
+ */
+export type Reschedule = {
+  kind: 'reschedule'
+  state: 'pending' | 'unknown'
+  requestedAt: number
+  step: 'booking_new' | 'canceling_old' | 'canceling_new' | 'rebooking_old'
+  cancelFirst: boolean
+  to: { startTime: number; endTime: number; hosts: readonly EventHost[]; buffers?: Buffers | undefined }
+  /** What Calendly made of the new time. */
+  successor?: Booking['calendly'] | undefined
+  /** Of its event, where that was told. */
+  seen?: Pick<EventFact, 'startTime' | 'endTime' | 'location' | 'hosts'> | undefined
+  holdId?: string | undefined
+  /** Why it failed, told once the old time stands for sure. */
+  refusal?: Rejection | undefined
+  overruled?: Overruled | undefined
+}
+
+/** What was done to the old or the new event at Calendly meanwhile, and not by us: it has the last word. */
+export type Overruled = { of: 'old' | 'new' } & (
+  | { kind: 'canceled'; fact?: CancellationFact | undefined }
+  | { kind: 'moved'; newInvitee?: string | undefined }
+)
+
+export type Rejection = {
+  code: ProblemCode
+  detail: string
+  pointer?: string | undefined
+  retryAfterMs?: number | undefined
+}
+
+export type RefusedReschedule = {
+  requestedAt: number
+  startTime: number
+  rejection: Rejection
+  /** The old time was given up and had to be booked again. */
+  isRebooked?: boolean | undefined
+}
 
 /** How far the search for a lost answer has come. */
 export type Resolution = {
@@ -70,6 +125,10 @@ export type Booking = {
   guests: readonly string[]
   sessionId?: string | undefined
   metadata: Readonly<Record<string, string>>
+  /** The hold it was made with; given back to its caller should Calendly refuse the booking. */
+  holdId?: string | undefined
+  /** Kept free around it, as the event type's settings were when its time was taken. */
+  buffers?: Buffers | undefined
   calendly: {
     event?: string | undefined
     invitee?: string | undefined
@@ -79,11 +138,16 @@ export type Booking = {
   payment?: PaymentFact | { provider: 'stripe'; paymentIntent: string } | undefined
   cancellation?: Cancellation | undefined
   change?: Change | undefined
-  reschedules: readonly { from: number; to: number; at: number }[]
+  /** `requestedAt`: of a reschedule of ours, which it tells from others to the same time. */
+  reschedules: readonly { from: number; to: number; at: number; requestedAt?: number | undefined }[]
+  /** Why the latest reschedule of ours came to nothing. */
+  refusedReschedule?: RefusedReschedule | undefined
   noShow: boolean
-  rejection?:
-    | { code: ProblemCode; detail: string; pointer?: string | undefined; retryAfterMs?: number | undefined }
-    | undefined
+  /** Calendly's URI of the no-show. */
+  noShowUri?: string | undefined
+  /** When that became so, by Calendly's clock; known of what Calendly reported. */
+  noShowAt?: number | undefined
+  rejection?: Rejection | undefined
   resolution?: Resolution | undefined
   version: number
   createdAt: number
@@ -100,9 +164,9 @@ export function isSought({ status }: Pick<Booking, 'status'>): boolean {
   return status === 'pending' || status === 'unknown'
 }
 
-/** Whether the resolver still has something to find out. */
+/** Whether the resolver still has something to find out, unless it is told so of what needs a human already. */
 export function isOpen({ status, change }: Pick<Booking, 'status' | 'change'>): boolean {
-  return isSought({ status }) || change !== undefined
+  return isSought({ status }) || (change !== undefined && status !== 'needs_attention')
 }
 
 /** How far the search has come; one that begins now where there was none. */

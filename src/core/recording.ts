@@ -1,7 +1,10 @@
 import { type Booking, sessionOf } from './booking.ts'
 import { canceled, revise } from './booking-changes.ts'
-import type { BookingTables } from './booking-tables.ts'
-import type { CancellationFact } from './calendly.ts'
+import type { BookingTables, ClaimInTheWay } from './booking-tables.ts'
+import type { CancellationFact, EventFact } from './calendly.ts'
+import { giveHoldBack } from './hold-use.ts'
+import { loseHold, takeAnyway } from './making-way.ts'
+import { buffersOf } from './settings.ts'
 
 /** The booking as it is now, locked until the transaction ends. */
 export async function lockBooking(
@@ -23,17 +26,23 @@ export async function note(
   await timeline.add(booking, { at: booking.updatedAt, type, detail })
 }
 
-/** Rejected: the time is given back. */
+/** Rejected: the time is given back, and so is the hold that it was booked with. */
 export async function recordRejected(
   tables: BookingTables,
   booking: Booking,
   now: number,
   rejection: NonNullable<Booking['rejection']>
 ): Promise<Booking> {
-  const next = revise(booking, now, { status: 'rejected', rejection, resolution: undefined })
+  const next = revise(booking, now, {
+    status: 'rejected',
+    rejection,
+    change: undefined,
+    resolution: undefined
+  })
   await tables.bookings.update(next)
   await note(tables, next, 'rejected', { code: rejection.code, detail: rejection.detail })
   await tables.claims.release(next.tenantId, next.id)
+  await giveHoldBack(tables, next, now, rejection)
   return next
 }
 
@@ -55,28 +64,90 @@ export async function recordCanceled(
   return next
 }
 
-/** Moves a booking's claim to the time and hosts it turned out to have. Nobody is refused: Calendly's word is a fact. */
+/**
+ * Moves a booking's claim to the time and hosts it turned out to have. Nobody is refused: Calendly's word is a fact.
+ * While Calendly has not named the hosts of a pool, any of them will do.
+ */
 export async function reclaim(tables: BookingTables, before: Booking, after: Booking): Promise<void> {
-  const hosts = after.hosts.map(({ user }) => user)
-  const isSame =
-    before.startTime === after.startTime &&
-    before.endTime === after.endTime &&
-    before.hosts.length === hosts.length &&
-    before.hosts.every(({ user }) => hosts.includes(user))
-  if (isSame) return
-  await tables.claims.release(after.tenantId, after.id)
-  await claimFact(tables, after)
+  const isMoved = before.startTime !== after.startTime || before.endTime !== after.endTime
+  // The same list, not one like it: nothing was said of the hosts.
+  if (!isMoved && before.hosts === after.hosts) return
+  if (!isMoved && (await isSettled(tables, before, after))) return
+  await claimFact(tables, after, before.startTime)
 }
 
-/** Claims what is free of a fact's range and notes in the timeline when something was not. */
-export async function claimFact(tables: BookingTables, booking: Booking): Promise<void> {
-  const isWhole = await tables.claims.takeFree({
-    tenantId: booking.tenantId,
-    ownerId: booking.id,
-    session: sessionOf(booking),
-    hosts: booking.hosts.map(({ user }) => user),
-    startTime: booking.startTime,
-    endTime: booking.endTime
-  })
-  if (!isWhole) await note(tables, booking, 'overlap_found')
+/** Whether its claim lies already where Calendly has put it, or is known not to. */
+async function isSettled({ claims }: BookingTables, before: Booking, after: Booking): Promise<boolean> {
+  const { tenantId, id, startTime } = after
+  const own = await claims.own(tenantId, id, startTime)
+  const claimed = own.map(({ host }) => host)
+  const hosts = hostsOf(after)
+  if (own.some(({ isPool }) => isPool)) {
+    return isSame(claimed, hosts) && claims.settle(tenantId, id, startTime)
+  }
+  // Until its hosts are named it may have made way for what Calendly reported.
+  const isFirstWord = before.hosts.every(({ name }) => name === undefined)
+  const isWhole = hosts.every((host) => claimed.includes(host))
+  return isSame(hostsOf(before), hosts) && (isWhole || !isFirstWord)
 }
+
+/**
+ * Claims a fact's time and notes in the timeline over which bookings it lies. `replaced`: start of the appointment
+ * whose claims it gives back.
+ */
+export async function claimFact(tables: BookingTables, booking: Booking, replaced?: number): Promise<void> {
+  const { tenantId, id, startTime, endTime, updatedAt } = booking
+  const session = sessionOf(booking)
+  const seats = booking.isGroup ? await tables.sessions.lockKnown(tenantId, session) : undefined
+  const buffers = booking.buffers ?? buffersOf(await tables.settings.get(tenantId, booking.eventType))
+  const fact = { tenantId, ownerId: id, session, hosts: hostsOf(booking), startTime, endTime, buffers }
+  const others = await takeAnyway(tables, fact, updatedAt, replaced)
+  if (others.length > 0) await noteOverlap(tables, booking, others)
+  if (seats !== undefined) await loseHoldsBeyond(tables, { tenantId, session, seats }, updatedAt)
+}
+
+/** To be called with every fact of a group event: its counter says how many seats the session has. */
+export async function learnSeats(
+  tables: BookingTables,
+  tenantId: string,
+  { eventType, status, startTime, endTime, inviteesCounter }: EventFact,
+  now: number
+): Promise<void> {
+  const seats = inviteesCounter.limit
+  // Where the counter could not be read, one is all that is known.
+  if (eventType === undefined || status !== 'active' || seats <= 1) return
+  const session = sessionOf({ id: '', isGroup: true, eventType, startTime })
+  const isNews = await tables.sessions.put({ tenantId, session, seats, endsAt: endTime })
+  if (isNews) await loseHoldsBeyond(tables, { tenantId, session, seats }, now)
+}
+
+/** The newest ones, as many as have no seat. */
+async function loseHoldsBeyond(
+  tables: BookingTables,
+  { tenantId, session, seats }: { tenantId: string; session: string; seats: number },
+  at: number
+): Promise<void> {
+  const owners = await tables.claims.ownersOf(tenantId, session)
+  const holds = owners.filter(({ isHold }) => isHold)
+  const surplus = Math.max(0, owners.length - seats)
+  for (const { ownerId } of holds.toReversed().slice(0, surplus))
+    await loseHold(tables, tenantId, ownerId, at)
+}
+
+/** Only buffers that meet are not what anybody would call a double booking. */
+async function noteOverlap(
+  tables: BookingTables,
+  booking: Booking,
+  others: readonly ClaimInTheWay[]
+): Promise<void> {
+  const { startTime, endTime } = booking
+  const double = others.filter((other) => other.startTime < endTime && startTime < other.endTime)
+  const type = double.length > 0 ? 'overlap_found' : 'buffer_not_kept'
+  const met = double.length > 0 ? double : others
+  await note(tables, booking, type, { bookings: [...new Set(met.map(({ ownerId }) => ownerId))] })
+}
+
+const hostsOf = ({ hosts }: Pick<Booking, 'hosts'>) => hosts.map(({ user }) => user)
+
+const isSame = (some: readonly string[], others: readonly string[]) =>
+  some.length === others.length && some.every((one) => others.includes(one))

@@ -39,10 +39,7 @@ t.test('a booking is open while it is sought or a change of it is under way', as
     scope: 'event'
   } as const
   t.equal(isOpen({ status: 'confirmed', change: { kind: 'cancel', ...cancel } }), true)
-  t.equal(
-    isOpen({ status: 'confirmed', change: { kind: 'reschedule', state: 'pending', requestedAt: at } }),
-    true
-  )
+  t.equal(isOpen({ status: 'confirmed', change: { kind: 'move', state: 'pending', requestedAt: at } }), true)
 })
 
 t.test('a search begins when it is first asked how far it is', async (t) => {
