@@ -1,29 +1,24 @@
-import { type Booking, type Invitee, sessionOf } from './booking.ts'
+import type { Booking, Rejection } from './booking.ts'
+import { type BookingRequest, draftBooking } from './booking-draft.ts'
 import type { BookingFilter, BookingReads, TimelineEntry, Transact } from './booking-tables.ts'
-import type { Answer, EventType, Tracking } from './calendly.ts'
+import type { EventType } from './calendly.ts'
 import type { Caller } from './callers.ts'
+import { attemptClaim } from './claim-attempt.ts'
+import type { ClaimRuleBook } from './claim-rules.ts'
+import { type ClaimRules, claimTime, type Taken, type Wanted } from './claiming.ts'
+import type { Asked } from './conflict.ts'
+import type { Conflicts } from './conflicts.ts'
 import type { Cursors } from './cursor.ts'
 import { AppError } from './errors.ts'
+import { checkHold, heldRules, heldTime, useHold } from './hold-use.ts'
 import type { Execution } from './idempotency.ts'
 import { createId } from './ids.ts'
-import { type Outcomes, submissionLeaseMs } from './outcomes.ts'
-import type { SlotConflicts } from './slot-conflicts.ts'
+import type { Outcomes } from './outcomes.ts'
+import { checkRequirements } from './requirements.ts'
+import { buffersOf, isTooSoon } from './settings.ts'
 import { claimMode } from './slots.ts'
+import { submissionLeaseMs } from './submission.ts'
 import type { System } from './system.ts'
-
-export type BookingRequest = {
-  eventType: string
-  startTime: number
-  invitee: Invitee & { timezone: string }
-  location?: { kind: string; location?: string | undefined } | undefined
-  questionsAndAnswers: readonly Answer[]
-  tracking: Tracking
-  guests: readonly string[]
-  holdId?: string | undefined
-  paymentIntent?: string | undefined
-  sessionId?: string | undefined
-  metadata: Readonly<Record<string, string>>
-}
 
 type Deps = {
   system: System
@@ -31,15 +26,23 @@ type Deps = {
   transact: Transact
   reads: BookingReads
   outcomes: Outcomes
-  conflicts: SlotConflicts
+  conflicts: Pick<Conflicts, 'refuseIfTaken' | 'lost'>
+  claimRules: ClaimRuleBook
   calendly: {
     eventTypeUri: (text: string) => string | undefined
     getEventType: (tenantId: string, uri: string) => Promise<EventType>
+    /** Not as it was remembered for more than some seconds. */
+    renewEventType: (tenantId: string, uri: string) => Promise<EventType>
     listHosts: (eventType: EventType) => Promise<readonly string[]>
   }
 }
 
-export function createBookings({ system, cursors, transact, reads, outcomes, conflicts, calendly }: Deps) {
+/** Whose time a booking wants and what is asked of that time. */
+type Plan = { asked: Asked; time: Pick<Wanted, 'hosts' | 'mode' | 'replaces'>; rules: ClaimRules }
+
+export function createBookings(deps: Deps) {
+  const { system, cursors, transact, reads, outcomes, conflicts, claimRules, calendly } = deps
+
   return {
     /**
      * Books, or says why not. `pending` or `unknown` in the answer means that Calendly's own answer
@@ -47,10 +50,17 @@ export function createBookings({ system, cursors, transact, reads, outcomes, con
      */
     async create(caller: Caller, request: BookingRequest, execution: Execution): Promise<Booking> {
       if (execution.subject !== undefined) return resume(caller, execution.subject)
-      const { booking, mode } = await draft(caller, request)
-      await conflicts.refuseIfClaimed(booking, mode)
-      const isOurs = await claim(booking, mode, execution)
-      if (!isOurs) throw await conflicts.lost(booking)
+      if (request.startTime <= system.now()) throw new AppError('start_time_in_past')
+      const eventType = await suitedType(caller, request)
+      const plan = await planOf(caller, request, eventType)
+      const id = createId('bkg', system)
+      const booking = draftBooking({ id, tenantId: caller.tenantId }, system.now(), request, {
+        eventType,
+        hosts: plan.time.hosts,
+        buffers: buffersOf(plan.rules.settings)
+      })
+      const taken = await claim(caller, booking, plan, execution)
+      if (taken.kind !== 'taken') throw await conflicts.lost(plan.asked, taken.kind)
       return answerOf(await submit(booking, execution))
     },
 
@@ -85,67 +95,51 @@ export function createBookings({ system, cursors, transact, reads, outcomes, con
     }
   }
 
-  async function draft({ tenantId }: Caller, request: BookingRequest) {
-    const now = system.now()
-    if (request.startTime <= now) throw new AppError('start_time_in_past')
-    // Holds come later; until then none exists under any id.
-    if (request.holdId !== undefined) throw new AppError('hold_not_found')
-    const eventType = await calendly.getEventType(tenantId, request.eventType)
-    const hosts = await calendly.listHosts(eventType)
-    const booking: Booking = {
-      id: createId('bkg', system),
-      tenantId,
-      status: 'pending',
-      source: 'api',
-      eventType: eventType.uri,
-      isGroup: eventType.kind === 'group',
-      startTime: request.startTime,
-      endTime: request.startTime + eventType.durationMinutes * 60_000,
-      invitee: request.invitee,
-      hosts: hosts.map((user) => ({ user })),
-      requestedLocation: request.location,
-      questionsAndAnswers: request.questionsAndAnswers,
-      tracking: request.tracking,
-      guests: request.guests,
-      sessionId: request.sessionId,
-      metadata: request.metadata,
-      calendly: {},
-      payment:
-        request.paymentIntent === undefined
-          ? undefined
-          : { provider: 'stripe', paymentIntent: request.paymentIntent },
-      reschedules: [],
-      noShow: false,
-      version: 1,
-      createdAt: now,
-      updatedAt: now
+  /** A fault that is found in what is remembered of the event type is looked for once more in what it is now. */
+  async function suitedType({ tenantId }: Caller, request: BookingRequest): Promise<EventType> {
+    const known = await calendly.getEventType(tenantId, request.eventType)
+    try {
+      checkRequirements(known, request)
+      return known
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error
     }
-    return { booking, mode: claimMode(eventType) }
+    const renewed = await calendly.renewEventType(tenantId, known.uri)
+    checkRequirements(renewed, request)
+    return renewed
   }
 
-  /** Writes the intent and takes the time, or neither: false when somebody else has it. */
-  async function claim(booking: Booking, mode: 'all' | 'any', execution: Execution): Promise<boolean> {
-    try {
-      await transact(async (tables) => {
-        await tables.bookings.insert(booking, submissionLeaseMs)
-        await tables.timeline.add(booking, { at: booking.createdAt, type: 'requested', detail: {} })
-        await execution.begin(tables, booking.id)
-        const hosts = await tables.claims.take({
-          tenantId: booking.tenantId,
-          ownerId: booking.id,
-          session: sessionOf(booking),
-          hosts: booking.hosts.map(({ user }) => user),
-          mode,
-          startTime: booking.startTime,
-          endTime: booking.endTime
-        })
-        if (!hosts) throw new AppError('slot_unavailable')
-      })
-      return true
-    } catch (error) {
-      if (error instanceof AppError && error.code === 'slot_unavailable') return false
-      throw error
+  /** Who has a hold has passed the rules with it. */
+  async function planOf(caller: Caller, request: BookingRequest, eventType: EventType): Promise<Plan> {
+    const { tenantId } = caller
+    const { startTime, holdId } = request
+    const wanted = { tenantId, eventType, startTime, timeZone: request.invitee.timezone }
+    if (holdId !== undefined) {
+      const hold = await reads.findHold(tenantId, holdId)
+      checkHold(hold, caller, { eventType: eventType.uri, startTime })
+      const asked = { ...wanted, hosts: hold.hosts, exclude: [hold.id] }
+      return { asked, time: heldTime(hold), rules: heldRules(hold) }
     }
+    const hosts = await calendly.listHosts(eventType)
+    const asked = { ...wanted, hosts }
+    await conflicts.refuseIfTaken(asked)
+    const rules = await claimRules.rulesFor(tenantId, eventType, startTime)
+    if (isTooSoon(rules.settings, startTime, system.now())) throw await conflicts.lost(asked)
+    return { asked, time: { hosts, mode: claimMode(eventType) }, rules }
+  }
+
+  /** Writes the intent and takes the time, or neither. */
+  async function claim(caller: Caller, booking: Booking, plan: Plan, execution: Execution): Promise<Taken> {
+    const { id, holdId, tenantId, eventType, isGroup, startTime, endTime, createdAt } = booking
+    return attemptClaim(transact, async (tables) => {
+      await tables.bookings.insert(booking, submissionLeaseMs)
+      const detail = holdId === undefined ? {} : { hold_id: holdId }
+      await tables.timeline.add(booking, { at: createdAt, type: 'requested', detail })
+      await execution.begin(tables, id)
+      if (holdId !== undefined) await useHold(tables, caller, holdId, booking, id, createdAt)
+      const time = { tenantId, eventType, isGroup, startTime, endTime, ...plan.time }
+      return claimTime(tables, { ...time, ownerId: id }, plan.rules)
+    })
   }
 
   /** From here on it may be booked: an outcome that cannot be written down is unknown, not a failure to try again. */
@@ -165,13 +159,26 @@ export function createBookings({ system, cursors, transact, reads, outcomes, con
   async function answerOf(booking: Booking): Promise<Booking> {
     const { status, rejection } = booking
     if (status !== 'rejected' || !rejection) return booking
-    if (rejection.code === 'slot_unavailable') throw await conflicts.lost(booking)
+    if (rejection.code === 'slot_unavailable') throw await lost(booking, rejection)
     throw new AppError(rejection.code, rejection.detail, {
       ...(rejection.retryAfterMs !== undefined && { retryAfterMs: rejection.retryAfterMs }),
       ...(rejection.pointer !== undefined && {
         faults: [{ pointer: rejection.pointer, detail: rejection.detail }]
       })
     })
+  }
+
+  async function lost(booking: Booking, { detail }: Rejection): Promise<AppError> {
+    const { id, tenantId, hosts, startTime, invitee } = booking
+    try {
+      const eventType = await calendly.getEventType(tenantId, booking.eventType)
+      const users = hosts.map(({ user }) => user)
+      const { timezone: timeZone } = invitee
+      return await conflicts.lost({ tenantId, eventType, hosts: users, startTime, timeZone, exclude: [id] })
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error
+      return new AppError('slot_unavailable', detail)
+    }
   }
 }
 

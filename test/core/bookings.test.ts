@@ -1,13 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import t from 'tap'
-import { type BookingRequest, createBookings } from '../../src/core/bookings.ts'
-import type { InviteeOutcome, InviteeRequest, Refusal } from '../../src/core/calendly.ts'
+import type { BookingRequest } from '../../src/core/booking-draft.ts'
+import { createBookings } from '../../src/core/bookings.ts'
+import type { EventType, InviteeOutcome, InviteeRequest, Refusal } from '../../src/core/calendly.ts'
 import { createCursors } from '../../src/core/cursor.ts'
 import { AppError } from '../../src/core/errors.ts'
 import { createFacts } from '../../src/core/facts.ts'
 import type { Execution } from '../../src/core/idempotency.ts'
 import { createOutcomes } from '../../src/core/outcomes.ts'
+import { defaultSettings, type EventTypeSettings } from '../../src/core/settings.ts'
 import {
   aBooking,
   anEvent,
@@ -48,17 +50,24 @@ t.test('a booking', async (t) => {
   }
   t.beforeEach(clear)
 
+  type Given = { settings?: Partial<EventTypeSettings>; remembered?: EventType; now?: EventType }
+
   /** Bookings with a Calendly that answers `outcome`, after it has done `meanwhile`. */
   function open(
     outcome: InviteeOutcome,
-    meanwhile: (sent: InviteeRequest) => Promise<void> = async () => {}
+    meanwhile: (sent: InviteeRequest) => Promise<void> = async () => {},
+    { settings = {}, remembered = anEventType(), now = remembered }: Given = {}
   ) {
     const system = fakeSystem(tuesday - 60 * minuteMs)
     const sent: InviteeRequest[] = []
     const log: string[] = []
     const calendly = {
       eventTypeUri: () => meeting,
-      getEventType: async () => anEventType(),
+      getEventType: async () => remembered,
+      renewEventType: async () => {
+        log.push('renewed')
+        return now
+      },
       listHosts: async () => [host],
       findEvent: async () => anEvent('A'),
       createInvitee: async (wanted: InviteeRequest) => {
@@ -74,8 +83,9 @@ t.test('a booking', async (t) => {
       calendly,
       cursors: createCursors(randomBytes(32)),
       outcomes: createOutcomes({ system, transact, facts, lookupsMs: [1_000], calendly }),
+      claimRules: { rulesFor: async () => ({ settings: { ...defaultSettings, ...settings } }) },
       conflicts: {
-        refuseIfClaimed: async () => {},
+        refuseIfTaken: async () => {},
         lost: async () => new AppError('slot_unavailable', undefined, { members: { alternatives: [] } })
       }
     })
@@ -203,6 +213,39 @@ t.test('a booking', async (t) => {
       t.same([await all(), sent], [[], []])
     }
   )
+
+  t.test(
+    'at shorter notice than our own is refused, and keeps our buffers free where it is not',
+    async (t) => {
+      const settings = { minimumNoticeMinutes: 60, bufferAfterMinutes: 20 }
+      const { book } = open(done, undefined, { settings })
+      const booking = await book()
+      t.match(booking, { status: 'confirmed', buffers: { beforeMs: 0, afterMs: 20 * minuteMs } })
+      t.match(await claims(), [{ busyFrom: tuesday, busyTo: tuesday + 50 * minuteMs }])
+      const { book: bookLater, sent } = open(done, undefined, { settings: { minimumNoticeMinutes: 61 } })
+      await clear()
+      await t.rejects(bookLater(), { code: 'slot_unavailable' })
+      t.same([sent, await all()], [[], []])
+    }
+  )
+
+  t.test('is judged by the event type as it is, where the one remembered would refuse it', async (t) => {
+    const offers = (kind: string) => anEventType({ locations: [{ kind }] })
+    const zoom = { location: { kind: 'zoom_conference' } }
+    const remembered = offers('physical')
+    const changed = open(done, undefined, { remembered, now: offers('zoom_conference') })
+    t.match(await changed.book(zoom), { status: 'confirmed', requestedLocation: zoom.location })
+    await clear()
+    const unchanged = open(done, undefined, { remembered })
+    await t.rejects(unchanged.book(zoom), {
+      code: 'invalid_location',
+      faults: [{ pointer: '#/location/kind' }]
+    })
+    t.same([unchanged.sent, unchanged.log, await all()], [[], ['renewed'], []])
+    const suited = open(done, undefined, { remembered: offers('zoom_conference') })
+    await suited.book(zoom)
+    t.notOk(suited.log.includes('renewed'), 'and costs no read where nothing is wrong')
+  })
 
   t.test('is found by its tenant alone, with its timeline', async (t) => {
     const { book, get, timeline } = open(done)
