@@ -1,14 +1,13 @@
 import type { Claim } from './booking-tables.ts'
-import type { AvailableTime, EventType } from './calendly.ts'
-import { type ExcludedSlot, type Slot, subtractClaims } from './slots.ts'
+import { type Day, dayOf } from './days.ts'
+import { isSameSettings } from './settings.ts'
+import { type ExcludedSlot, type Offer, type Slot, type Split, splitOffer } from './slots.ts'
 import { createLocalClock, createReader } from './time-zones.ts'
 
 /** What an answer is made of, for one event type. */
-export type Part = {
-  eventType: EventType
-  hosts: readonly string[]
-  times: readonly AvailableTime[]
-  claims: readonly Claim[]
+export type Part = Offer & {
+  /** Where a day takes only so many: what it has already, ascending, and whose days they are. */
+  taken?: { starts: readonly number[]; timeZone: string } | undefined
   asOf: number
   stale: boolean
 }
@@ -36,8 +35,29 @@ export type Availability = {
   excluded: ExcludedSlot[]
 }
 
-export const openSlots = ({ eventType, times, hosts, claims }: Part) =>
-  subtractClaims(eventType, times, hosts, claims)
+export function split(part: Part): Split {
+  const fullDays = fullDaysOf(part)
+  return splitOffer(part, (startTime) =>
+    fullDays.some(({ startsAt, endsAt }) => startTime >= startsAt && startTime < endsAt)
+  )
+}
+
+/** Days that have as many bookings and holds as they may. */
+function fullDaysOf({ taken, settings: { maxPerDay } }: Part): Day[] {
+  if (!taken || maxPerDay === undefined) return []
+  const full: Day[] = []
+  let day: Day | undefined
+  let count = 0
+  for (const startTime of taken.starts) {
+    if (!day || startTime >= day.endsAt) {
+      day = dayOf(taken.timeZone, startTime)
+      count = 0
+    }
+    count++
+    if (count === maxPerDay) full.push(day)
+  }
+  return full
+}
 
 /** Whether nothing has changed that an answer depends on. What is remembered of Calendly stays the same objects. */
 export function isSame(kept: readonly Part[], parts: readonly Part[]): boolean {
@@ -48,6 +68,11 @@ export function isSame(kept: readonly Part[], parts: readonly Part[]): boolean {
       a.eventType === b.eventType &&
       a.asOf === b.asOf &&
       a.stale === b.stale &&
+      a.soonest === b.soonest &&
+      isSameSettings(a.settings, b.settings) &&
+      a.taken?.timeZone === b.taken?.timeZone &&
+      areSame(a.taken?.starts ?? [], b.taken?.starts ?? [], Object.is) &&
+      areSame(a.uncounted, b.uncounted, Object.is) &&
       areSame(a.times, b.times, Object.is) &&
       areSame(a.hosts, b.hosts, Object.is) &&
       areSame(a.claims, b.claims, isSameClaim)
@@ -64,12 +89,13 @@ function isSameClaim(a: Claim, b: Claim): boolean {
     a.ownerId === b.ownerId &&
     a.session === b.session &&
     a.startTime === b.startTime &&
-    a.endTime === b.endTime
+    a.endTime === b.endTime &&
+    a.busyFrom === b.busyFrom &&
+    a.busyTo === b.busyTo
   )
 }
 
-export function compose(parts: readonly Part[], query: Rendering): Availability {
-  const found = parts.map(openSlots)
+export function compose(parts: readonly Part[], found: readonly Split[], query: Rendering): Availability {
   return {
     timeZone: query.timeZone,
     asOf: Math.min(...parts.map(({ asOf }) => asOf)),

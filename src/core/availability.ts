@@ -2,21 +2,23 @@ import {
   type Availability,
   compose,
   isSame,
-  openSlots,
   type Part,
   type Rendering,
-  slotsIn
+  slotsIn,
+  split
 } from './availability-answer.ts'
 import type { BookingReads } from './booking-tables.ts'
 import type { AvailableTime, EventType } from './calendly.ts'
 import type { Caller } from './callers.ts'
 import { AppError } from './errors.ts'
 import { createMemo } from './memo.ts'
+import { buffersOf, type EventTypeSettings, isTooSoon } from './settings.ts'
 import { createSharing } from './sharing.ts'
-import type { Slot } from './slots.ts'
+import type { ExcludedSlot, Slot } from './slots.ts'
 import type { System } from './system.ts'
 
-const longestRangeMs = 180 * 86_400_000
+const dayMs = 86_400_000
+const longestRangeMs = 180 * dayMs
 const mostEventTypes = 20
 /** In the answers that are kept; with its text a slot is some 600 bytes. */
 const mostSlotsKept = 50_000
@@ -33,10 +35,12 @@ export type AvailabilityQuery = Rendering & {
 
 type Deps = {
   system: System
-  reads: Pick<BookingReads, 'claimsBetween'>
+  reads: Pick<BookingReads, 'claimsBetween' | 'startsBetween' | 'uncountedBetween'>
+  settings: { find: (tenantId: string, eventType: string) => Promise<EventTypeSettings> }
   calendly: {
     getEventType: (tenantId: string, uri: string) => Promise<EventType>
     listHosts: (eventType: EventType) => Promise<readonly string[]>
+    timeZoneOf: (eventType: EventType) => Promise<string>
     availableTimes: (query: {
       eventType: string
       startTime: number
@@ -44,10 +48,14 @@ type Deps = {
       fresh?: boolean
     }) => Promise<{ times: readonly AvailableTime[]; asOf: number; stale: boolean }>
   }
+  /** Told, at every answer, of bookings whose hosts Calendly offers for the time that they have. */
+  doubt: (tenantId: string, bookings: readonly string[], asOf: number) => void
 }
 
-export function createAvailability({ system, reads, calendly }: Deps) {
-  const answers = createMemo<{ parts: readonly Part[]; answer: Availability }>(mostSlotsKept)
+type Answer = { answer: Availability; contradicted: readonly string[] }
+
+export function createAvailability({ system, reads, settings, calendly, doubt }: Deps) {
+  const answers = createMemo<Answer & { parts: readonly Part[] }>(mostSlotsKept)
   const share = createSharing<Availability>()
 
   return {
@@ -58,21 +66,39 @@ export function createAvailability({ system, reads, calendly }: Deps) {
     async find({ tenantId }: Caller, query: AvailabilityQuery): Promise<Availability> {
       checkRange(query, system.now())
       const { eventTypes, startTime, endTime, timeZone, locale, fresh } = query
-      if (fresh) return compose(await readParts(tenantId, query), query)
+      if (fresh) return tell(tenantId, answerOf(await readParts(tenantId, query), query))
       const question = JSON.stringify([tenantId, startTime, endTime, timeZone, locale, eventTypes])
       return share(question, async () => {
         const parts = await readParts(tenantId, query)
         const kept = answers.get(question)
-        if (kept && isSame(kept.parts, parts)) return kept.answer
-        const answer = compose(parts, query)
-        answers.set(question, { parts, answer }, slotsIn(answer) + slotsOfEmpty)
-        return answer
+        if (kept && isSame(kept.parts, parts)) return tell(tenantId, kept)
+        const made = answerOf(parts, query)
+        answers.set(question, { parts, ...made }, slotsIn(made.answer) + slotsOfEmpty)
+        return tell(tenantId, made)
       })
     },
 
-    async openTimes(...asked: Parameters<typeof readPart>): Promise<{ slots: Slot[] }> {
-      return openSlots(await readPart(...asked))
+    async openTimes(
+      ...asked: Parameters<typeof readPart>
+    ): Promise<{ slots: Slot[]; excluded: ExcludedSlot[]; stale: boolean }> {
+      const part = await readPart(...asked)
+      const { slots, excluded, contradicted } = split(part)
+      if (contradicted.length > 0) doubt(asked[0], contradicted, part.asOf)
+      return { slots, excluded, stale: part.stale }
     }
+  }
+
+  function answerOf(parts: readonly Part[], query: AvailabilityQuery): Answer {
+    const found = parts.map(split)
+    return {
+      answer: compose(parts, found, query),
+      contradicted: [...new Set(found.flatMap(({ contradicted }) => contradicted))]
+    }
+  }
+
+  function tell(tenantId: string, { answer, contradicted }: Answer): Availability {
+    if (contradicted.length > 0) doubt(tenantId, contradicted, answer.asOf)
+    return answer
   }
 
   async function readParts(tenantId: string, query: AvailabilityQuery): Promise<Part[]> {
@@ -92,19 +118,58 @@ export function createAvailability({ system, reads, calendly }: Deps) {
     endTime: number,
     fresh = false
   ): Promise<Part> {
-    const [{ times, asOf, stale }, hosts] = await Promise.all([
+    const [offered, hosts, rules] = await Promise.all([
       calendly.availableTimes({
         eventType: eventType.uri,
         startTime: Math.max(startTime, system.now()),
         endTime,
         fresh
       }),
-      calendly.listHosts(eventType)
+      calendly.listHosts(eventType),
+      settings.find(tenantId, eventType.uri)
     ])
+    const asked = { tenantId, eventType, startTime, endTime }
     // Read after Calendly's answer, so that a booking made meanwhile is in one of the two.
+    const [claims, taken, uncounted] = await Promise.all([
+      readClaims(asked, hosts, rules),
+      rules.maxPerDay === undefined ? undefined : readTaken(asked),
+      eventType.kind === 'group'
+        ? reads.uncountedBetween(tenantId, eventType.uri, startTime, endTime, offered.asOf)
+        : []
+    ])
+    const soonest = soonestOf(offered.times, rules)
+    return { ...offered, eventType, hosts, settings: rules, claims, taken, uncounted, soonest }
+  }
+
+  type Asked = { tenantId: string; eventType: EventType; startTime: number; endTime: number }
+
+  function readClaims(
+    { tenantId, eventType, startTime, endTime }: Asked,
+    hosts: readonly string[],
+    rules: EventTypeSettings
+  ) {
+    const { beforeMs, afterMs } = buffersOf(rules)
     const lastEnd = endTime + eventType.durationMinutes * 60_000
-    const claims = await reads.claimsBetween(tenantId, hosts, startTime, lastEnd)
-    return { eventType, hosts, times, claims, asOf, stale }
+    return reads.claimsBetween(tenantId, hosts, startTime - beforeMs, lastEnd + afterMs)
+  }
+
+  /** Of the whole days, in whatever zone, that the range touches. */
+  async function readTaken({ tenantId, eventType, startTime, endTime }: Asked) {
+    const [starts, timeZone] = await Promise.all([
+      reads.startsBetween(tenantId, eventType.uri, startTime - 2 * dayMs, endTime + 2 * dayMs),
+      calendly.timeZoneOf(eventType)
+    ])
+    return { starts, timeZone }
+  }
+
+  /** A time, and not a distance from now: it changes only when it leaves another one out. */
+  function soonestOf(times: readonly AvailableTime[], rules: EventTypeSettings): number {
+    const now = system.now()
+    let soonest = Number.POSITIVE_INFINITY
+    for (const { startTime } of times) {
+      if (startTime < soonest && !isTooSoon(rules, startTime, now)) soonest = startTime
+    }
+    return soonest
   }
 }
 

@@ -3,6 +3,7 @@ import type { CalendlyDelivery, EventFact, InviteeFact } from './calendly.ts'
 import type { Delivery } from './deliveries.ts'
 import { AppError } from './errors.ts'
 import type { Facts } from './facts.ts'
+import { applyNoShow } from './no-shows.ts'
 import type { System } from './system.ts'
 
 const mostAttempts = 8
@@ -21,6 +22,9 @@ export type InboxTables = BookingTables & {
     fail: (id: string, reason: string, retryInMs: number | undefined) => Promise<void>
   }
 }
+
+/** What a delivery must be about to be applied. */
+const subjects = /^(invitee|invitee_no_show)\.(created|canceled|deleted)$/
 
 type Deps = {
   system: System
@@ -83,10 +87,9 @@ export function createInbox({ system, facts, transact, read, calendly, log }: De
     message: CalendlyDelivery | undefined
   ): Promise<EventFact | undefined> {
     const { event, invitee, scheduledEvent } = message ?? {}
-    if ((event !== 'invitee.created' && event !== 'invitee.canceled') || !invitee || !scheduledEvent) {
-      return undefined
-    }
+    if (event === undefined || !subjects.test(event) || !invitee || !scheduledEvent) return undefined
     await facts.apply(tables, tenantId, invitee, scheduledEvent, 'webhook')
+    if (event.startsWith('invitee_no_show.')) await applyNoShow(tables, tenantId, invitee, system.now())
     return scheduledEvent
   }
 

@@ -3,6 +3,7 @@ import t from 'tap'
 import { createAvailability } from '../../src/core/availability.ts'
 import type { Claim } from '../../src/core/booking-tables.ts'
 import { AppError } from '../../src/core/errors.ts'
+import { defaultSettings } from '../../src/core/settings.ts'
 import { anEventType, minuteMs, tuesday } from '../support/samples.ts'
 import { fakeSystem } from '../support/system.ts'
 
@@ -16,6 +17,14 @@ const query = {
   fresh: false
 }
 
+/** What no test that does not name it is about. */
+const plain = {
+  reads: { startsBetween: async () => [], uncountedBetween: async () => [] },
+  settings: { find: async () => defaultSettings },
+  calendly: { timeZoneOf: async () => 'UTC' },
+  doubt: () => {}
+}
+
 type Offer = { starts: number[]; asOf?: number; stale?: boolean }
 
 /** Availability at `now` of the offered event types, all of them ann's. */
@@ -23,14 +32,17 @@ function service(offers: Record<string, Offer>, { now = tuesday, claims = [] as 
   const asked: { eventType: string; startTime: number; endTime: number; fresh?: boolean }[] = []
   const order: string[] = []
   const { find } = createAvailability({
+    ...plain,
     system: fakeSystem(now),
     reads: {
+      ...plain.reads,
       claimsBetween: async () => {
         order.push('claims')
         return claims
       }
     },
     calendly: {
+      ...plain.calendly,
       getEventType: async (_tenantId, uri) => {
         if (!(uri in offers)) throw new AppError('event_type_not_found')
         return anEventType({ uri })
@@ -119,9 +131,7 @@ t.test('slots of several event types ascend by start, then by event type', async
 })
 
 t.test('what our claims take is left out and explained', async (t) => {
-  const claims = [
-    { ownerId: 'hld_1', session: 'hld_1', host: 'ann', startTime: tuesday, endTime: tuesday + 30 * minuteMs }
-  ]
+  const claims = [claimAt(tuesday, 'hld_1')]
   const { find, order } = service({ one: { starts: [tuesday, tuesday + 30 * minuteMs] } }, { claims })
   const { days, excluded } = await find()
   t.same(
@@ -130,6 +140,67 @@ t.test('what our claims take is left out and explained', async (t) => {
   )
   t.same(excluded, [{ eventType: 'one', startTime: tuesday, reasons: ['hold'] }])
   t.same(order, ['calendly', 'claims'], 'claims are read last, so that no booking falls between')
+})
+
+t.test('claims are asked for as far around the range as the buffers of the event type reach', async (t) => {
+  const state = {
+    ...world(),
+    settings: { ...defaultSettings, bufferBeforeMinutes: 20, bufferAfterMinutes: 50 }
+  }
+  const { find } = serviceOf(state)
+  const { asked } = state
+  await find(caller, { ...query, endTime: tuesday + dayMs })
+  t.same(asked, [[tuesday - 20 * minuteMs, tuesday + dayMs + (30 + 50) * minuteMs]])
+})
+
+t.test('what starts within the notice is left out, until time has passed', async (t) => {
+  const state = { ...world(), settings: { ...defaultSettings, minimumNoticeMinutes: 60 } }
+  const { find } = serviceOf(state)
+  const starts = async () =>
+    (await find(caller, query)).days
+      .flatMap(({ slots }) => slots)
+      .map(({ startTime }) => (startTime - tuesday) / half)
+  t.same(await starts(), [2, 3])
+  t.match((await find(caller, query)).excluded, [{ startTime: tuesday + half, reasons: ['minimum_notice'] }])
+  state.now += 1
+  t.same(await starts(), [3])
+})
+
+t.test('a day that has its maximum is left out, as long as it is in the owner’s zone', async (t) => {
+  const midnight = Date.parse('2026-10-24T22:00:00Z')
+  const hourMs = 60 * minuteMs
+  const state = {
+    ...world(),
+    now: midnight - dayMs,
+    times: remembered([-1, 0, 24, 25, 26].map((hours) => midnight + hours * hourMs)),
+    settings: { ...defaultSettings, maxPerDay: 2 },
+    // Berlin's clocks go back on that day, which has 25 hours.
+    timeZone: 'Europe/Berlin',
+    starts: [midnight - hourMs, midnight + 5 * hourMs]
+  }
+  const { find } = serviceOf(state)
+  const range = { ...query, startTime: midnight - dayMs, endTime: midnight + 3 * dayMs }
+  const excluded = async () =>
+    (await find(caller, range)).excluded.map(({ startTime }) => (startTime - midnight) / hourMs)
+  t.same(await excluded(), [])
+  state.starts.push(midnight + 24.5 * hourMs)
+  t.same(await excluded(), [0, 24])
+  state.timeZone = 'UTC'
+  t.same(await excluded(), [24, 25])
+  state.settings = { ...defaultSettings, maxPerDay: 3 }
+  t.same(await excluded(), [])
+})
+
+t.test('bookings that Calendly contradicts are named with every answer, a kept one too', async (t) => {
+  const state = { ...world(), asOf: tuesday - 5 }
+  const { find, openTimes } = serviceOf(state)
+  await find(caller, query)
+  t.same(state.doubted, [])
+  state.claims = [claimAt(tuesday + half)]
+  await find(caller, query)
+  await find(caller, query)
+  await openTimes('default', state.eventType, query.startTime, query.endTime)
+  t.same(state.doubted, Array(3).fill(['default', ['bkg_1'], tuesday - 5]))
 })
 
 t.test('an answer is as old and as stale as its worst part', async (t) => {
@@ -188,7 +259,9 @@ const claimAt = (startTime: number, ownerId = 'bkg_1'): Claim => ({
   session: ownerId,
   host: 'ann',
   startTime,
-  endTime: startTime + half
+  endTime: startTime + half,
+  busyFrom: startTime,
+  busyTo: startTime + half
 })
 
 /** What an answer is made of, to be changed between questions. */
@@ -200,15 +273,33 @@ function world() {
     stale: false,
     claims: [] as Claim[],
     hosts: ['ann'],
-    eventType: anEventType({ uri: 'one' })
+    eventType: anEventType({ uri: 'one' }),
+    settings: defaultSettings,
+    starts: [] as number[],
+    timeZone: 'UTC',
+    uncounted: [] as string[],
+    asked: [] as [startTime: number, endTime: number][],
+    doubted: [] as [tenantId: string, bookings: readonly string[], asOf: number][]
   }
 }
 
 function serviceOf(state: ReturnType<typeof world>) {
   return createAvailability({
     system: { ...fakeSystem(), now: () => state.now },
-    reads: { claimsBetween: async () => [...state.claims] },
+    reads: {
+      claimsBetween: async (_tenantId, _hosts, ...range) => {
+        state.asked.push(range)
+        return [...state.claims]
+      },
+      startsBetween: async () => [...state.starts],
+      uncountedBetween: async () => [...state.uncounted]
+    },
+    settings: { find: async () => ({ ...state.settings }) },
+    doubt: (...doubt) => {
+      state.doubted.push(doubt)
+    },
     calendly: {
+      timeZoneOf: async () => state.timeZone,
       getEventType: async () => state.eventType,
       listHosts: async () => [...state.hosts],
       availableTimes: async ({ startTime }) => ({
@@ -270,6 +361,35 @@ t.test('a kept answer is given up for whatever has changed since', async () => {
       state.claims = []
     },
     (state) => {
+      state.claims = state.claims.map((claim) => ({ ...claim, busyTo: claim.busyTo + half }))
+    },
+    (state) => {
+      state.settings = { ...state.settings, bufferBeforeMinutes: state.settings.bufferBeforeMinutes + 31 }
+    },
+    (state) => {
+      state.settings = { ...state.settings, minimumNoticeMinutes: 40 - state.settings.minimumNoticeMinutes }
+    },
+    (state) => {
+      state.now += 5 * minuteMs
+    },
+    (state) => {
+      state.settings = { ...state.settings, maxPerDay: state.settings.maxPerDay === 1 ? undefined : 1 }
+    },
+    (state) => {
+      state.starts = [...state.starts, tuesday + state.starts.length * dayMs]
+    },
+    (state) => {
+      state.timeZone = state.timeZone === 'UTC' ? 'Asia/Tokyo' : 'UTC'
+    },
+    (state) => {
+      state.eventType = { ...state.eventType, kind: state.eventType.kind === 'group' ? 'solo' : 'group' }
+      const { startTime = tuesday } = state.times[0] ?? {}
+      state.claims = [{ ...claimAt(startTime), session: `one@${startTime}` }]
+    },
+    (state) => {
+      state.uncounted = state.uncounted.length === 0 ? ['bkg_1'] : []
+    },
+    (state) => {
       state.hosts = state.hosts.includes('ann') ? ['bob'] : ['ann', 'bob']
     },
     (state) => {
@@ -295,8 +415,10 @@ t.test('a booking committed before a question is in its answer, however many ask
   const state = world()
   const reads: PromiseWithResolvers<Claim[]>[] = []
   const { find } = createAvailability({
+    ...plain,
     system: fakeSystem(tuesday),
     reads: {
+      ...plain.reads,
       // What a statement sees is settled when it begins.
       claimsBetween: () => {
         const seen = [...state.claims]
@@ -306,6 +428,7 @@ t.test('a booking committed before a question is in its answer, however many ask
       }
     },
     calendly: {
+      ...plain.calendly,
       getEventType: async () => state.eventType,
       listHosts: async () => state.hosts,
       availableTimes: async () => state
