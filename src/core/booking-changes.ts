@@ -1,4 +1,4 @@
-import type { Booking, BookingStatus } from './booking.ts'
+import type { Booking, BookingStatus, Change } from './booking.ts'
 import type { CancellationFact, EventFact, InviteeFact } from './calendly.ts'
 
 /** The one table of what may become of a booking. */
@@ -6,18 +6,54 @@ const transitions: Readonly<Record<BookingStatus, readonly BookingStatus[]>> = {
   pending: ['unknown', 'confirmed', 'rejected', 'canceled'],
   unknown: ['confirmed', 'rejected', 'needs_attention', 'canceled'],
   needs_attention: ['confirmed', 'rejected', 'canceled'],
-  confirmed: ['canceled'],
+  confirmed: ['canceled', 'needs_attention'],
   canceled: [],
   rejected: ['confirmed', 'canceled']
 }
 
-/** The booking one version on. An impossible change of status is a bug and throws. */
+const [newFirst, cancelFirst] = ['new first', 'cancel first'] as const
+type Phase = 'none' | 'cancel' | 'move' | `${typeof newFirst | typeof cancelFirst}: ${Step}`
+type Step = Extract<Change, { kind: 'reschedule' }>['step']
+
+/** The one table of what may become of a change, step by step; `none` is its end. A move begins on Calendly's page. */
+const phases: Readonly<Partial<Record<Phase, readonly Phase[]>>> = {
+  // A new event that turns up once its reschedule has been given up is canceled.
+  none: [
+    'cancel',
+    'move',
+    `${newFirst}: booking_new`,
+    `${newFirst}: canceling_new`,
+    `${cancelFirst}: canceling_old`
+  ],
+  cancel: ['none', 'move'],
+  move: ['none'],
+  [`${newFirst}: booking_new`]: [`${newFirst}: canceling_old`, `${newFirst}: canceling_new`, 'none', 'move'],
+  [`${newFirst}: canceling_old`]: [`${newFirst}: canceling_new`, 'none', 'move'],
+  [`${newFirst}: canceling_new`]: ['none', 'move'],
+  [`${cancelFirst}: canceling_old`]: [`${cancelFirst}: booking_new`, 'none', 'move'],
+  [`${cancelFirst}: booking_new`]: [`${cancelFirst}: rebooking_old`, 'none'],
+  [`${cancelFirst}: rebooking_old`]: ['none']
+}
+
+/** The booking one version on. An impossible change of its status, or of the change under way, is a bug and throws. */
 export function revise(booking: Booking, at: number, changes: Partial<Booking>): Booking {
   const { status = booking.status } = changes
   if (status !== booking.status && !transitions[booking.status].includes(status)) {
     throw new Error(`${booking.id} cannot go from ${booking.status} to ${status}`)
   }
+  const [phase, next] = [
+    phaseOf(booking.change),
+    phaseOf('change' in changes ? changes.change : booking.change)
+  ]
+  if (phase !== next && !phases[phase]?.includes(next)) {
+    throw new Error(`${booking.id} cannot go from ${phase} to ${next}`)
+  }
   return { ...booking, ...changes, version: booking.version + 1, updatedAt: at }
+}
+
+function phaseOf(change: Change | undefined): Phase {
+  if (change?.kind !== 'reschedule') return change?.kind ?? 'none'
+  return `${change.cancelFirst ? cancelFirst : newFirst}: ${change.step}`
 }
 
 /** Calendly has it: what it says of the invitee and, where known, of the event becomes the booking's. */
@@ -32,12 +68,15 @@ export function confirmed(booking: Booking, at: number, invitee: InviteeFact, ev
   })
 }
 
-function referencesOf({ event, uri, cancelUrl, rescheduleUrl }: InviteeFact): Booking['calendly'] {
+export function referencesOf({ event, uri, cancelUrl, rescheduleUrl }: InviteeFact): Booking['calendly'] {
   return { event, invitee: uri, cancelUrl, rescheduleUrl }
 }
 
 /** Hosts that could not be read are no news: without them the booking would lose its claim. */
-function partsOf(booking: Booking, { startTime, endTime, location, hosts }: EventFact): Partial<Booking> {
+export function partsOf(
+  booking: Pick<Booking, 'hosts'>,
+  { startTime, endTime, location, hosts }: Pick<EventFact, 'startTime' | 'endTime' | 'location' | 'hosts'>
+): Partial<Booking> {
   return { startTime, endTime, location, hosts: hosts.length > 0 ? hosts : booking.hosts }
 }
 

@@ -1,12 +1,18 @@
-import { type Booking, type CancelerType, type Change, resolutionOf } from './booking.ts'
+import { type Booking, type CancelerType, type Change, resolutionOf, sessionOf } from './booking.ts'
 import { revise } from './booking-changes.ts'
 import type { BookingReads, BookingTables, Transact } from './booking-tables.ts'
 import type { CancellationFact, CancelOutcome, EventFact, InviteeFact } from './calendly.ts'
 import type { Caller } from './callers.ts'
+import { cancelBeside, reasonFor } from './cancel-beside.ts'
 import { AppError } from './errors.ts'
 import type { Execution } from './idempotency.ts'
-import { submissionLeaseMs } from './outcomes.ts'
 import { lockBooking, note, recordCanceled } from './recording.ts'
+import { recordOldCanceled } from './reschedule-records.ts'
+import { needsResolving } from './reschedule-refusals.ts'
+import { isRescheduling } from './rescheduling.ts'
+import { hasNeighbours } from './seats.ts'
+import { findStanding, type Standing, unseen } from './standing.ts'
+import { submissionLeaseMs } from './submission.ts'
 import type { System } from './system.ts'
 
 export type CancelRequest = {
@@ -19,13 +25,6 @@ export type CancelRequest = {
 }
 
 type CancelIntent = Extract<Change, { kind: 'cancel' }>
-
-/** How a booking stands at Calendly. `isShared`: others sit in the same event. */
-type Standing =
-  | { kind: 'active'; isShared: boolean }
-  | { kind: 'canceled'; fact: CancellationFact | undefined; isWholeEvent: boolean }
-  | { kind: 'moved' }
-  | { kind: 'missing' }
 
 type Deps = {
   system: System
@@ -49,9 +48,9 @@ export function createCancellations({ system, transact, reads, lookupsMs, calend
       if (!booking) throw new AppError('booking_not_found')
       if (isCanceling(booking)) return booking
       refuse(booking, request, system.now())
-      const standing = booking.isGroup ? await standingOf(booking) : unseen
+      const standing = booking.isGroup ? await findStanding(calendly, booking.calendly) : unseen
       refuseShared(standing, request.scope)
-      const begun = await transact((tables) => begin(tables, booking, request, execution))
+      const begun = await transact((tables) => begin(tables, booking, request, standing, execution))
       if (!begun.isOurs) return begun.booking
       const result = await proceed(begun.booking, standing).catch((error: unknown) => {
         // The intent is durable and the resolver goes on with it.
@@ -64,7 +63,7 @@ export function createCancellations({ system, transact, reads, lookupsMs, calend
 
     /** For the resolver: what became of a cancellation that was begun? Looks before it asks again. */
     async resume(booking: Booking, intent: CancelIntent): Promise<void> {
-      const standing = await standingOf(booking)
+      const standing = await findStanding(calendly, booking.calendly)
       const isOthers = standing.kind === 'active' && standing.isShared && intent.scope !== 'event'
       await (isOthers ? giveUp(booking, groupEvent()) : proceed(booking, standing))
     }
@@ -74,13 +73,12 @@ export function createCancellations({ system, transact, reads, lookupsMs, calend
   async function proceed(booking: Booking, standing: Standing): Promise<Booking | AppError> {
     return standing.kind === 'canceled' || standing.kind === 'moved'
       ? conclude(booking, standing)
-      : perform(booking)
+      : perform(booking, standing)
   }
 
   /** Asks Calendly. The booking as it then stands, or why it cannot be canceled. */
-  async function perform(booking: Booking): Promise<Booking | AppError> {
-    const reason = booking.change?.kind === 'cancel' ? booking.change.reason : undefined
-    const outcome = await calendly.cancelEvent(booking.calendly.event ?? '', reason)
+  async function perform(booking: Booking, standing: Standing): Promise<Booking | AppError> {
+    const outcome = await calendly.cancelEvent(booking.calendly.event ?? '', reasonFor(booking, standing))
     calendly.dropAvailability(
       booking.eventType,
       booking.hosts.map(({ user }) => user)
@@ -93,7 +91,7 @@ export function createCancellations({ system, transact, reads, lookupsMs, calend
       case 'not_done':
         return postpone(booking, 'pending')
       case 'refused': {
-        const standing = await standingOf(booking).catch(() => undefined)
+        const standing = await findStanding(calendly, booking.calendly).catch(() => undefined)
         if (!standing) return postpone(booking, 'unknown')
         if (standing.kind === 'active' || standing.kind === 'missing') {
           return giveUp(booking, new AppError('not_cancelable', outcome.detail))
@@ -112,25 +110,12 @@ export function createCancellations({ system, transact, reads, lookupsMs, calend
       : giveUp(booking, new AppError('not_cancelable', 'It has just been rescheduled: read it again.'))
   }
 
-  /** Throws while Calendly cannot be read. Only what was read as canceled counts as that. */
-  async function standingOf({ calendly: { event, invitee } }: Booking): Promise<Standing> {
-    const [seat, whole] = await Promise.all([
-      calendly.findInvitee(invitee ?? ''),
-      calendly.findEvent(event ?? '')
-    ])
-    if (seat?.rescheduled) return { kind: 'moved' }
-    if (whole?.status === 'canceled') {
-      return { kind: 'canceled', fact: whole.cancellation, isWholeEvent: true }
-    }
-    if (seat?.status === 'canceled') return { kind: 'canceled', fact: seat.cancellation, isWholeEvent: false }
-    return whole ? { kind: 'active', isShared: whole.inviteesCounter.active > 1 } : { kind: 'missing' }
-  }
-
   /** `isOurs` is false when somebody else had begun it: theirs is the call to Calendly. */
   async function begin(
     tables: BookingTables,
     asked: Booking,
     request: CancelRequest,
+    standing: Standing,
     execution: Execution
   ): Promise<{ booking: Booking; isOurs: boolean }> {
     const booking = await lockBooking(tables, asked)
@@ -138,6 +123,9 @@ export function createCancellations({ system, transact, reads, lookupsMs, calend
     if (isCanceling(booking)) return { booking, isOurs: false }
     const now = system.now()
     refuse(booking, request, now)
+    if (standing.kind === 'active' && booking.isGroup && request.scope !== 'event') {
+      await refuseNeighbours(tables, booking)
+    }
     const next = revise(booking, now, { change: intentOf(booking, request, now), resolution: undefined })
     await tables.bookings.update(next, submissionLeaseMs)
     await note(tables, next, 'cancel_requested', {
@@ -145,6 +133,12 @@ export function createCancellations({ system, transact, reads, lookupsMs, calend
       refund: request.refund
     })
     return { booking: next, isOurs: true }
+  }
+
+  /** Whoever takes a seat locks the session too: those who begin later find this cancellation. */
+  async function refuseNeighbours(tables: BookingTables, booking: Booking): Promise<void> {
+    await tables.sessions.lockKnown(booking.tenantId, sessionOf(booking))
+    if (await hasNeighbours(tables, booking)) throw groupEvent()
   }
 
   /** With the whole event every booking of ours in it is gone. */
@@ -161,7 +155,8 @@ export function createCancellations({ system, transact, reads, lookupsMs, calend
       const now = system.now()
       for (const other of others) {
         if (other.id === asked.id || other.status !== 'confirmed') continue
-        await recordCanceled(tables, { ...other, change: other.change ?? asked.change }, now, fact)
+        if (isRescheduling(other)) await recordOldCanceled({ tables, now, isActor: false }, other, fact)
+        else await cancelBeside(tables, other, asked.change, fact, now)
       }
       return booking.status === 'confirmed' ? recordCanceled(tables, booking, now, fact) : booking
     })
@@ -196,9 +191,6 @@ export function createCancellations({ system, transact, reads, lookupsMs, calend
 
 export type Cancellations = ReturnType<typeof createCancellations>
 
-/** One-on-one there is nobody else to look out for. */
-const unseen: Standing = { kind: 'active', isShared: false }
-
 /** Done, or asked for already: once more changes nothing. */
 function isCanceling({ status, change }: Booking): boolean {
   return status === 'canceled' || change?.kind === 'cancel'
@@ -215,6 +207,7 @@ function refuseShared(standing: Standing, scope: CancelRequest['scope']): void {
 function refuse(booking: Booking, { refund }: CancelRequest, now: number): void {
   const refusal = (detail: string) => new AppError('not_cancelable', detail)
   if (booking.status === 'rejected') throw refusal('It was rejected.')
+  if (booking.status === 'needs_attention') throw refusal(needsResolving)
   if (booking.status !== 'confirmed') throw refusal('Its outcome is not known yet.')
   if (booking.change) throw refusal('It is being rescheduled.')
   if (booking.startTime <= now) throw refusal('It has begun.')

@@ -2,8 +2,14 @@ import { type Booking, isUnresolved } from './booking.ts'
 import { bookingFromFact, completed, confirmed, revise } from './booking-changes.ts'
 import type { BookingTables, InviteeLink } from './booking-tables.ts'
 import type { EventFact, InviteeFact } from './calendly.ts'
+import { bookingOf, isMovedOn, linksOf } from './fact-subject.ts'
 import { createId } from './ids.ts'
-import { claimFact, note, reclaim, recordCanceled } from './recording.ts'
+import { claimFact, learnSeats, note, reclaim, recordCanceled } from './recording.ts'
+import type { Writer } from './reschedule-ends.ts'
+import { applyWhileRescheduling } from './reschedule-facts.ts'
+import { recordLeftover } from './reschedule-records.ts'
+import { isLeftover, isRescheduling, type Rescheduling } from './rescheduling.ts'
+import { buffersOf } from './settings.ts'
 import type { System } from './system.ts'
 
 /** How long the second half of a reschedule may take before it is looked for. */
@@ -30,10 +36,30 @@ export function createFacts({ system }: { system: System }) {
       const links = booking ? await linksOf(tables, tenantId, invitee) : known
       const own = links.find(({ uri }) => uri === invitee.uri)
       if (own?.state === 'canceled' || own?.state === 'moved') return
+      await learnSeats(tables, tenantId, event, system.now())
       const found = { tables, tenantId, invitee, event, source, links, own, booking }
+      if (booking && isRescheduling(booking)) return applyMeanwhile(found, booking)
+      if (booking && !own && isLeftover(booking, invitee, event)) {
+        await recordLeftover(writerOf(found), booking, invitee, event)
+        return
+      }
+      if (booking) await closePredecessor(found, booking)
       if (invitee.status === 'active') return applyActive(found)
       return invitee.rescheduled ? applyMovedAway(found) : applyCanceled(found)
     }
+  }
+
+  function writerOf({ tables }: Found): Writer {
+    return { tables, now: system.now(), isActor: false }
+  }
+
+  /** Of a booking that we are rescheduling ourselves. */
+  async function applyMeanwhile(found: Found, rescheduling: Rescheduling): Promise<void> {
+    const { invitee, event } = found
+    const writer = writerOf(found)
+    const { booking, isDone } = await applyWhileRescheduling(writer, rescheduling, invitee, event)
+    if (isDone) return
+    return invitee.rescheduled ? applyMovedAway({ ...found, booking }) : applyCanceled({ ...found, booking })
   }
 
   type Found = {
@@ -48,13 +74,25 @@ export function createFacts({ system }: { system: System }) {
     booking: Booking | undefined
   }
 
+  /** Who is moved here was heard of first here: a late word of the one it was moved from must not be a booking of its own. */
+  async function closePredecessor(
+    { tables, tenantId, invitee, links }: Found,
+    { id }: Booking
+  ): Promise<void> {
+    const { oldInvitee: uri } = invitee
+    if (uri === undefined || links.some((link) => link.uri === uri)) return
+    await tables.invitees.put(tenantId, { uri, bookingId: id, state: 'moved' })
+  }
+
   async function applyActive(found: Found): Promise<void> {
     const { tables, tenantId, invitee, event } = found
     const before = found.booking ?? (await record(found))
     await tables.invitees.put(tenantId, { uri: invitee.uri, bookingId: before.id, state: 'active' })
     if (!found.booking) return
 
-    const isMove = before.calendly.invitee !== undefined && before.calendly.invitee !== invitee.uri
+    const { invitee: current } = before.calendly
+    // Where we have heard of none yet, what names a predecessor has been moved since.
+    const isMove = current === undefined ? isMovedOn(before, invitee, event) : current !== invitee.uri
     if (isMove) {
       const moved = await move(found, before)
       await tables.claims.release(tenantId, moved.id)
@@ -88,6 +126,7 @@ export function createFacts({ system }: { system: System }) {
     const after = {
       ...confirmed(before, now, invitee, event),
       change: undefined,
+      buffers: buffersOf(await tables.settings.get(tenantId, before.eventType)),
       reschedules: [...before.reschedules, { from: before.startTime, to: event.startTime, at: now }]
     }
     await tables.bookings.update(after)
@@ -124,7 +163,7 @@ export function createFacts({ system }: { system: System }) {
     const after: Booking = {
       ...base,
       change: {
-        kind: 'reschedule',
+        kind: 'move',
         state: 'pending',
         requestedAt: invitee.cancellation?.createdAt ?? now,
         newInvitee: invitee.newInvitee
@@ -153,7 +192,11 @@ export function createFacts({ system }: { system: System }) {
 
   async function record({ tables, tenantId, invitee, event, source, links }: Found): Promise<Booking> {
     const id = createId('bkg', system)
-    const booking = bookingFromFact({ id, tenantId, source }, system.now(), invitee, event)
+    const booking = {
+      ...bookingFromFact({ id, tenantId, source }, system.now(), invitee, event),
+      buffers: buffersOf(await tables.settings.get(tenantId, event.eventType ?? '')),
+      sessionId: await sessionIdOf(tables, tenantId, invitee)
+    }
     await tables.bookings.insert(booking)
     const { oldInvitee } = invitee
     // A late word of the one it was moved from must not become a booking of its own.
@@ -168,44 +211,11 @@ export function createFacts({ system }: { system: System }) {
 
 export type Facts = ReturnType<typeof createFacts>
 
-function linksOf(tables: BookingTables, tenantId: string, invitee: InviteeFact): Promise<InviteeLink[]> {
-  const uris = [invitee.uri, invitee.oldInvitee, invitee.newInvitee]
-  return tables.invitees.find(
-    tenantId,
-    uris.filter((uri) => uri !== undefined)
-  )
-}
-
-/** By invitee and its neighbours in a chain of reschedules; else by our own id, which a booking of ours carries. */
-async function bookingOf(
-  tables: BookingTables,
+/** Who books through one of our scheduling links is in the session that it was made for. */
+async function sessionIdOf(
+  { links }: BookingTables,
   tenantId: string,
-  links: readonly InviteeLink[],
-  invitee: InviteeFact,
-  event: EventFact
-): Promise<Booking | undefined> {
-  const link = links.find(({ uri }) => uri === invitee.uri) ?? links[0]
-  if (link) {
-    const booking = await tables.bookings.lock(tenantId, link.bookingId)
-    // What goes on after our cancellation is another booking: a canceled one is never revived.
-    const goesOn = booking?.status === 'canceled' && invitee.status === 'active'
-    return goesOn ? undefined : booking
-  }
-  const term = invitee.tracking.utmTerm
-  const candidate = term?.startsWith('bkg_') ? await tables.bookings.lock(tenantId, term) : undefined
-  // Calendly's answer may have named its invitee while we waited for the lock.
-  const isNamed = candidate?.calendly.invitee === invitee.uri
-  return candidate && (isNamed || isOurs(candidate, invitee, event)) ? candidate : undefined
-}
-
-/** Anybody can write our id into a link's `utm_term`: only a booking that waits for just this answer takes it. */
-export function isOurs(booking: Booking, invitee: InviteeFact, event: EventFact): boolean {
-  return (
-    booking.source === 'api' &&
-    booking.calendly.invitee === undefined &&
-    invitee.tracking.utmTerm === booking.id &&
-    invitee.email.toLowerCase() === booking.invitee.email.toLowerCase() &&
-    event.startTime === booking.startTime &&
-    event.eventType === booking.eventType
-  )
+  { tracking: { utmTerm } }: InviteeFact
+): Promise<string | undefined> {
+  return utmTerm?.startsWith('lnk_') ? (await links.find(tenantId, utmTerm))?.sessionId : undefined
 }

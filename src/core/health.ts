@@ -87,6 +87,7 @@ type Deps = {
     schemaIsCurrent: () => Promise<boolean>
     inbox: { state: () => Promise<Inbox> }
     oldestUnresolved: () => Promise<number | undefined>
+    incidents: () => Promise<{ bookingOverlaps: number; holdsLost: number; secondPosts: number }>
   }
   calendly: { health: () => CalendlyReport; quotas: () => Promise<readonly QuotaReport[]> }
   keys: () => Promise<readonly KeyReport[]>
@@ -146,11 +147,12 @@ export function createHealth({ system, database, calendly, keys, subscription, v
 
     /** What the database would have to say is undefined while it does not answer. */
     async calendlyDetails() {
-      const [known, quotas, inbox, oldestUnresolvedAt] = await Promise.all([
+      const [known, quotas, inbox, oldestUnresolvedAt, incidents] = await Promise.all([
         soon(keys),
         soon(calendly.quotas),
         soon(database.inbox.state),
-        soon(database.oldestUnresolved)
+        soon(database.oldestUnresolved),
+        soon(database.incidents)
       ])
       const report = calendly.health()
       return {
@@ -160,7 +162,8 @@ export function createHealth({ system, database, calendly, keys, subscription, v
         keys: known?.filter(({ state }) => state !== 'revoked') ?? report.keys,
         quotas,
         inbox,
-        oldestUnresolvedAt
+        oldestUnresolvedAt,
+        incidents
       }
     }
   }

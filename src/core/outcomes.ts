@@ -1,16 +1,13 @@
 import { type Booking, isUnresolved, type Resolution, resolutionOf } from './booking.ts'
 import { confirmed, revise } from './booking-changes.ts'
 import type { BookingTables, Transact } from './booking-tables.ts'
-import type { EventFact, InviteeFact, InviteeOutcome, InviteeRequest, Refusal } from './calendly.ts'
-import { AppError, type ProblemCode } from './errors.ts'
+import type { EventFact, InviteeFact, InviteeOutcome, InviteeRequest } from './calendly.ts'
+import type { ProblemCode } from './errors.ts'
 import type { Facts } from './facts.ts'
 import type { Execution } from './idempotency.ts'
 import { lockBooking, note, reclaim, recordRejected } from './recording.ts'
+import { insist, lossOf, rejectionOf, requestOf, submissionLeaseMs } from './submission.ts'
 import type { System } from './system.ts'
-
-/** How long a booking's own request may take before the resolver looks after it: 15 s for Calendly, and slack. */
-export const submissionLeaseMs = 30_000
-const writeAttempts = 3
 
 type Deps = {
   system: System
@@ -32,21 +29,10 @@ export function createOutcomes({ system, transact, facts, lookupsMs, calendly }:
       // A process that slept past its lease leaves it to the resolver, which may be at it already.
       if (system.now() - booking.updatedAt >= submissionLeaseMs) return booking
       const outcome = await calendly.createInvitee(requestOf(booking))
-      const settled = await insist(() => transact((tables) => settle(tables, booking, outcome, execution)))
+      const settled = await insist(system, () =>
+        transact((tables) => settle(tables, booking, outcome, execution))
+      )
       return outcome.kind === 'done' ? complete(settled, outcome.invitee) : settled
-    }
-  }
-
-  /** What Calendly answered is known only here: a database that is busy for a moment must not lose it. */
-  async function insist(write: () => Promise<Booking>): Promise<Booking> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await write()
-      } catch (error) {
-        const isAway = error instanceof AppError && error.code === 'database_unavailable'
-        if (!isAway || attempt === writeAttempts) throw error
-        await system.sleep(200 * attempt)
-      }
     }
   }
 
@@ -86,7 +72,7 @@ export function createOutcomes({ system, transact, facts, lookupsMs, calendly }:
         return next
       }
       case 'ambiguous':
-        return suspend(tables, booking, 'answer_lost')
+        return suspend(tables, booking, { reason: 'answer_lost', instead: lossOf(outcome) })
       case 'not_done':
         return notSent(
           tables,
@@ -110,7 +96,7 @@ export function createOutcomes({ system, transact, facts, lookupsMs, calendly }:
         }
         // "Taken" to a second POST may mean that the first one took it: look again before believing it.
         if (refusal.reason === 'already_filled' && resolutionOf(booking, now).posts > 1) {
-          return suspend(tables, booking, 'taken_on_second_post', { isTaken: true })
+          return suspend(tables, booking, { reason: 'taken_on_second_post' }, { isTaken: true })
         }
         return recordRejected(tables, booking, now, rejectionOf(refusal))
       }
@@ -128,7 +114,7 @@ export function createOutcomes({ system, transact, facts, lookupsMs, calendly }:
   ): Promise<Booking> {
     if (booking.status !== 'pending') {
       const posts = resolutionOf(booking, system.now()).posts - 1
-      return suspend(tables, booking, 'not_sent_again', { posts })
+      return suspend(tables, booking, { reason: 'not_sent_again', detail }, { posts })
     }
     await execution?.forget(tables)
     return recordRejected(tables, booking, system.now(), { code, detail, retryAfterMs })
@@ -137,7 +123,7 @@ export function createOutcomes({ system, transact, facts, lookupsMs, calendly }:
   async function suspend(
     tables: BookingTables,
     booking: Booking,
-    reason: string,
+    detail: { reason: string; [more: string]: string },
     found: Partial<Resolution> = {}
   ): Promise<Booking> {
     const now = system.now()
@@ -147,42 +133,9 @@ export function createOutcomes({ system, transact, facts, lookupsMs, calendly }:
       resolution: { ...resolutionOf(booking, now), absentSince: undefined, ...found }
     })
     await tables.bookings.update(next, isWithHuman ? undefined : lookupsMs[0])
-    await note(tables, next, 'outcome_unknown', { reason })
+    await note(tables, next, 'outcome_unknown', detail)
     return next
   }
 }
 
 export type Outcomes = ReturnType<typeof createOutcomes>
-
-const codeOfRefusal: Readonly<Record<Refusal['reason'], ProblemCode>> = {
-  already_filled: 'slot_unavailable',
-  invalid_location: 'invalid_location',
-  missing_answer: 'missing_answer',
-  invalid_answer: 'invalid_answer',
-  not_found: 'event_type_not_found',
-  quota: 'booking_quota_exhausted',
-  rejected: 'calendly_rejected'
-}
-
-const pointers: Readonly<Partial<Record<Refusal['reason'], string>>> = {
-  invalid_location: '#/location',
-  missing_answer: '#/questions_and_answers',
-  invalid_answer: '#/questions_and_answers'
-}
-
-function rejectionOf({ reason, detail }: Refusal): NonNullable<Booking['rejection']> {
-  return { code: codeOfRefusal[reason], detail, pointer: pointers[reason] }
-}
-
-/** Our id travels as `utm_term`, so that a lost booking can be recognised; the caller's own term stays with us. */
-function requestOf(booking: Booking): InviteeRequest {
-  return {
-    eventType: booking.eventType,
-    startTime: booking.startTime,
-    invitee: { ...booking.invitee, timezone: booking.invitee.timezone ?? 'UTC' },
-    location: booking.requestedLocation,
-    questionsAndAnswers: booking.questionsAndAnswers,
-    tracking: { ...booking.tracking, utmTerm: booking.id },
-    guests: booking.guests
-  }
-}

@@ -3,99 +3,69 @@ import { revise } from './booking-changes.ts'
 import type { BookingTables, Transact } from './booking-tables.ts'
 import type { EventFact, InviteeFact } from './calendly.ts'
 import type { Cancellations } from './cancellations.ts'
-import { type Facts, isOurs } from './facts.ts'
+import { isOurs } from './fact-subject.ts'
+import type { Facts } from './facts.ts'
+import { formatInstant } from './instants.ts'
+import { type LookUp, postedAgain, type Seen } from './look-up.ts'
 import type { Outcomes } from './outcomes.ts'
 import { lockBooking, note, recordRejected } from './recording.ts'
+import type { RescheduleSaga } from './reschedule-saga.ts'
+import { isRescheduling } from './rescheduling.ts'
+import { submissionLeaseMs } from './submission.ts'
 import type { System } from './system.ts'
-
-const leaseMs = 30_000
-/** The first POST and, after a proven absence, one more. */
-const mostPosts = 2
 
 type Deps = {
   system: System
   transact: Transact
   outcomes: Outcomes
-  cancellations: Cancellations
+  cancellations: Pick<Cancellations, 'resume'>
+  rescheduling: Pick<RescheduleSaga, 'resume'>
   facts: Facts
+  lookUp: LookUp
   calendly: {
-    listEvents: (query: {
-      inviteeEmail: string
-      minStartTime: number
-      maxStartTime: number
-    }) => Promise<readonly EventFact[]>
-    listInvitees: (event: string) => Promise<readonly InviteeFact[]>
     findInvitee: (uri: string) => Promise<InviteeFact | undefined>
     findEvent: (uri: string) => Promise<EventFact | undefined>
   }
-  schedule: {
-    lookupsMs: readonly number[]
-    /** Two reads at least this far apart prove an absence. */
-    absenceMs: number
-    /** After this long a human is asked. */
-    attentionMs: number
-  }
 }
-
-type Seen = { invitee: InviteeFact; event: EventFact }
 
 /** Finds out what became of bookings and changes whose answers were lost, or whose process died. */
 export function createResolution(deps: Deps) {
-  const { system, transact, outcomes, cancellations, facts, calendly, schedule } = deps
+  const { system, transact, outcomes, cancellations, rescheduling, facts, lookUp, calendly } = deps
 
   return {
     /** Takes one that is due; false when there is none. */
     async resolveNext(): Promise<boolean> {
-      const booking = await transact(({ bookings }) => bookings.takeUnresolved(leaseMs))
+      const booking = await transact(({ bookings }) => bookings.takeUnresolved(submissionLeaseMs))
       if (!booking) return false
       const { change } = booking
       if (change?.kind === 'cancel') await cancellations.resume(booking, change)
-      else if (change) await followMove(booking, change.newInvitee)
+      else if (change?.kind === 'move') await followMove(booking, change.newInvitee)
+      else if (isRescheduling(booking)) await rescheduling.resume(booking)
       else if (isSought(booking)) await resolveBooking(booking)
       return true
     }
   }
 
   async function resolveBooking(booking: Booking): Promise<void> {
-    const found = await lookUp(booking).catch(() => 'unreadable' as const)
-    if (typeof found === 'object') return apply(booking, found)
+    const found = await lookUp.find(booking, booking.startTime, (...seen) => isOurs(booking, ...seen))
+    const [seen] = found ?? []
+    if (seen && (await apply(booking, seen))) return
 
     const now = system.now()
+    // What was found and says nothing new is no absence: it must not be sent again.
+    const isReadable = found !== undefined && !seen
     const before = resolutionOf(booking, now)
-    const absentSince = before.absentSince ?? (found === 'unreadable' ? undefined : now)
-    const resolution = { ...before, absentSince, lookups: before.lookups + 1 }
-    const isAbsent =
-      found !== 'unreadable' &&
-      before.absentSince !== undefined &&
-      now - before.absentSince >= schedule.absenceMs
-
-    if (isAbsent && before.isTaken) return rejectTaken(booking)
-    if (isAbsent && before.posts < mostPosts && booking.startTime > now) return postAgain(booking)
-    if (now - before.since >= schedule.attentionMs) return askHuman(booking)
+    const { kind, resolution } = lookUp.judge(before, isReadable, booking.startTime, now)
+    if (kind === 'taken') return rejectTaken(booking)
+    if (kind === 'post') return postAgain(booking)
+    if (kind !== 'wait') return askHuman(booking, isReadable)
     await transact(async (tables) => {
       const current = await lockUnchanged(tables, booking)
       if (!current) return
       const next = revise(current, now, { status: 'unknown', resolution })
-      await tables.bookings.update(next, nextLookUpMs(resolution))
-      await note(tables, next, 'looked_up', { found: found === 'unreadable' ? null : false })
+      await tables.bookings.update(next, lookUp.nextMs(resolution))
+      await note(tables, next, 'looked_up', { found: isReadable ? false : null })
     })
-  }
-
-  /** By e-mail and the exact start, then by event type and our id. */
-  async function lookUp(booking: Booking): Promise<Seen | undefined> {
-    const events = await calendly.listEvents({
-      inviteeEmail: booking.invitee.email,
-      // Whether Calendly counts the bounds in is not documented.
-      minStartTime: booking.startTime - 60_000,
-      maxStartTime: booking.startTime + 60_000
-    })
-    for (const event of events) {
-      if (event.startTime !== booking.startTime || event.eventType !== booking.eventType) continue
-      const invitees = await calendly.listInvitees(event.uri)
-      const invitee = invitees.find((candidate) => isOurs(booking, candidate, event))
-      if (invitee) return { invitee, event }
-    }
-    return undefined
   }
 
   /** The second half of a reschedule has not been reported: reads where the invitee went. */
@@ -103,7 +73,7 @@ export function createResolution(deps: Deps) {
     const next = named ?? (await calendly.findInvitee(booking.calendly.invitee ?? ''))?.newInvitee
     const invitee = next === undefined ? undefined : await calendly.findInvitee(next)
     const event = invitee && (await calendly.findEvent(invitee.event))
-    if (invitee && event) return apply(booking, { invitee, event })
+    if (invitee && event && (await apply(booking, { invitee, event }))) return
 
     await transact(async (tables) => {
       const current = await lockUnchanged(tables, booking)
@@ -111,19 +81,17 @@ export function createResolution(deps: Deps) {
       const now = system.now()
       const resolution = resolutionOf(current, now)
       const counted = { ...resolution, lookups: resolution.lookups + 1 }
-      await tables.bookings.update(revise(current, now, { resolution: counted }), nextLookUpMs(counted))
+      await tables.bookings.update(revise(current, now, { resolution: counted }), lookUp.nextMs(counted))
     })
   }
 
-  async function apply({ tenantId }: Booking, { invitee, event }: Seen): Promise<void> {
-    await transact((tables) => facts.apply(tables, tenantId, invitee, event, 'reconciliation'))
-  }
-
-  function nextLookUpMs({ lookups }: { lookups: number }): number {
-    const { lookupsMs, absenceMs } = schedule
-    const planned = lookupsMs[Math.min(lookups, lookupsMs.length - 1)] ?? absenceMs
-    // The second look is what proves an absence: no sooner than it can, and not much later.
-    return lookups === 1 ? Math.max(planned, absenceMs) : planned
+  /** Whether anything came of it. */
+  async function apply(booking: Booking, { invitee, event }: Seen): Promise<boolean> {
+    return transact(async (tables) => {
+      await facts.apply(tables, booking.tenantId, invitee, event, 'reconciliation')
+      const { version } = await lockBooking(tables, booking)
+      return version !== booking.version
+    })
   }
 
   async function postAgain(booking: Booking): Promise<void> {
@@ -131,10 +99,10 @@ export function createResolution(deps: Deps) {
       const current = await lockUnchanged(tables, booking)
       if (!current) return undefined
       const now = system.now()
-      const before = resolutionOf(current, now)
-      const resolution = { ...before, absentSince: undefined, lookups: 0, posts: before.posts + 1 }
+      const resolution = postedAgain(resolutionOf(current, now))
       const next = revise(current, now, { status: 'unknown', resolution })
-      await tables.bookings.update(next, leaseMs)
+      await tables.bookings.update(next, submissionLeaseMs)
+      await note(tables, next, 'looked_up', { found: false })
       await note(tables, next, 'submitted_again')
       return next
     })
@@ -149,13 +117,25 @@ export function createResolution(deps: Deps) {
     })
   }
 
-  async function askHuman(booking: Booking): Promise<void> {
+  async function askHuman(booking: Booking, isReadable: boolean): Promise<void> {
     await transact(async (tables) => {
       const current = await lockUnchanged(tables, booking)
       if (!current) return
-      const next = revise(current, system.now(), { status: 'needs_attention' })
+      const now = system.now()
+      const { since, posts, lookups, isTaken = false } = resolutionOf(current, now)
+      const next = revise(current, now, { status: 'needs_attention' })
       await tables.bookings.update(next)
-      await note(tables, next, 'needs_attention', { reason: 'outcome_unknown' })
+      await note(tables, next, 'needs_attention', {
+        reason: 'outcome_unknown',
+        since: formatInstant(since),
+        posts,
+        lookups: lookups + 1,
+        last_look: isReadable ? 'found_nothing' : 'unreadable',
+        called_taken: isTaken,
+        event_type: current.eventType,
+        start_time: formatInstant(current.startTime),
+        check: 'Look in Calendly for this time, person and event type, then resolve the booking.'
+      })
     })
   }
 

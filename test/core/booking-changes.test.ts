@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { BookingStatus } from '../../src/core/booking.ts'
+import type { BookingStatus, Reschedule } from '../../src/core/booking.ts'
 import { bookingFromFact, canceled, completed, confirmed, revise } from '../../src/core/booking-changes.ts'
 import { aBooking, anEvent, anInvitee, host, inviteeUri, minuteMs, tuesday } from '../support/samples.ts'
 
@@ -8,7 +8,7 @@ const allowed: Record<BookingStatus, readonly BookingStatus[]> = {
   pending: ['pending', 'unknown', 'confirmed', 'rejected', 'canceled'],
   unknown: ['unknown', 'confirmed', 'rejected', 'needs_attention', 'canceled'],
   needs_attention: ['needs_attention', 'confirmed', 'rejected', 'canceled'],
-  confirmed: ['confirmed', 'canceled'],
+  confirmed: ['confirmed', 'canceled', 'needs_attention'],
   canceled: ['canceled'],
   rejected: ['rejected', 'confirmed', 'canceled']
 }
@@ -19,6 +19,56 @@ t.test('a booking goes from status to status as its table says, and throws other
     for (const to of statuses) {
       const change = () => revise(aBooking({ status: from }), at, { status: to })
       if (allowed[from].includes(to)) t.equal(change().status, to, `${from} → ${to}`)
+      else t.throws(change, /cannot go from/, `${from} → ${to}`)
+    }
+  }
+})
+
+t.test('a change goes from step to step as its table says, and throws otherwise', async (t) => {
+  const reschedule = (step: Reschedule['step'], cancelFirst = false): Reschedule => ({
+    kind: 'reschedule',
+    state: 'pending',
+    requestedAt: at,
+    step,
+    cancelFirst,
+    to: { startTime: tuesday, endTime: tuesday + minuteMs, hosts: [] }
+  })
+  const changes = {
+    none: undefined,
+    cancel: {
+      kind: 'cancel',
+      state: 'pending',
+      requestedAt: at,
+      cancelerType: 'host',
+      canceledBy: 'Hedy',
+      scope: 'event'
+    },
+    move: { kind: 'move', state: 'pending', requestedAt: at },
+    booking_new: reschedule('booking_new'),
+    canceling_old: reschedule('canceling_old'),
+    canceling_new: reschedule('canceling_new'),
+    first_canceling_old: reschedule('canceling_old', true),
+    then_booking_new: reschedule('booking_new', true),
+    then_rebooking_old: reschedule('rebooking_old', true)
+  } as const
+  type Name = keyof typeof changes
+  const may: Record<Name, readonly Name[]> = {
+    none: ['cancel', 'move', 'booking_new', 'canceling_new', 'first_canceling_old'],
+    cancel: ['none', 'move'],
+    move: ['none'],
+    booking_new: ['canceling_old', 'canceling_new', 'none', 'move'],
+    canceling_old: ['canceling_new', 'none', 'move'],
+    canceling_new: ['none', 'move'],
+    first_canceling_old: ['then_booking_new', 'none', 'move'],
+    then_booking_new: ['then_rebooking_old', 'none'],
+    then_rebooking_old: ['none']
+  }
+  const names = Object.keys(changes) as Name[]
+  for (const from of names) {
+    for (const to of names) {
+      const booking = aBooking({ status: 'confirmed', change: changes[from] })
+      const change = () => revise(booking, at, { change: changes[to] })
+      if (from === to || may[from].includes(to)) t.equal(change().change, changes[to], `${from} → ${to}`)
       else t.throws(change, /cannot go from/, `${from} → ${to}`)
     }
   }
@@ -124,7 +174,7 @@ t.test('when it was canceled is Calendly’s time, else that of our intent', asy
 })
 
 t.test('a reschedule that was begun says nothing about who canceled', async (t) => {
-  const change = { kind: 'reschedule', state: 'pending', requestedAt: at } as const
+  const change = { kind: 'move', state: 'pending', requestedAt: at } as const
   const booking = aBooking({ status: 'confirmed', change })
   t.match(canceled(booking, at, { cancelerType: 'host' }).cancellation, { cancelerType: 'host' })
 })

@@ -18,10 +18,10 @@ import { openTables } from '../support/tables.ts'
 
 const caller = { tenantId: 'default', name: 'shop', scopes: [] }
 const request: CancelRequest = { cancelerType: 'invitee', refund: 'policy', scope: 'invitee' }
-const hostDid: CancelOutcome = {
+const hostDid = {
   kind: 'done',
   cancellation: { cancelerType: 'host', canceledBy: 'Hedy Host', createdAt: tuesday - 5 }
-}
+} satisfies CancelOutcome
 const refused = (reason: 'already_canceled' | 'past' | 'not_allowed' | 'not_found'): CancelOutcome => ({
   kind: 'refused',
   reason,
@@ -154,14 +154,15 @@ t.test('a cancellation', async (t) => {
   })
 
   /** Another booking of ours in the same event. */
-  const sitDownBeside = () =>
+  const sitDownBeside = (changes: Partial<Booking> = {}) =>
     transact(({ bookings }) =>
       bookings.insert(
         aBooking({
           id: 'bkg_2',
           isGroup: true,
           status: 'confirmed',
-          calendly: { event: anEvent('A').uri, invitee: inviteeUri('B') }
+          calendly: { event: anEvent('A').uri, invitee: inviteeUri('B') },
+          ...changes
         })
       )
     )
@@ -169,8 +170,77 @@ t.test('a cancellation', async (t) => {
   t.test('cancels every booking of the event', async (t) => {
     const { cancel } = await setUp(hostDid, { changes: { isGroup: true } })
     await sitDownBeside()
+    await cancel({ scope: 'event', cancelerType: 'system', reason: 'Burst pipe' })
+    t.match(await read('bkg_2'), {
+      status: 'canceled',
+      cancellation: { cancelerType: 'system', canceledBy: 'system', reason: 'Burst pipe' }
+    })
+  })
+
+  t.test('of the event by one invitee is the host’s for the others, who are not told why', async (t) => {
+    const event = anEvent('A', { inviteesCounter: { total: 3, active: 3, limit: 5 } })
+    const reason = 'Ada is ill'
+    const outcome: CancelOutcome = { kind: 'done', cancellation: { ...hostDid.cancellation, reason } }
+    const { cancel, sent } = await setUp(outcome, { event, changes: { isGroup: true } })
+    await sitDownBeside()
+    const own = {
+      kind: 'cancel',
+      state: 'unknown',
+      requestedAt: tuesday - 9,
+      cancelerType: 'invitee',
+      canceledBy: 'Cy',
+      reason: 'Cy is late',
+      scope: 'event'
+    } as const
+    const calendly = { event: event.uri, invitee: inviteeUri('C') }
+    await sitDownBeside({ id: 'bkg_3', calendly, change: own })
+    t.match(await cancel({ scope: 'event', reason }), {
+      cancellation: { cancelerType: 'invitee', canceledBy: 'Ada Example', reason }
+    })
+    t.same(sent, [event.uri, undefined], 'Calendly would tell it to all of them')
+    const { cancellation } = await read('bkg_2')
+    t.same(cancellation, { cancelerType: 'host', canceledBy: 'Hedy Host', canceledAt: tuesday - 5 })
+    t.match(await read('bkg_3'), {
+      cancellation: { cancelerType: 'invitee', canceledBy: 'Cy', reason: 'Cy is late' }
+    })
+  })
+
+  t.test('of a seat beside which one of ours is about to sit down is refused', async (t) => {
+    const { cancel, sent } = await setUp(hostDid, { changes: { isGroup: true } })
+    await transact(({ claims }) =>
+      claims.takeFree({
+        tenantId: 'default',
+        ownerId: 'bkg_2',
+        session: `${meeting}@${tuesday}`,
+        hosts: ['another host'],
+        startTime: tuesday,
+        endTime: tuesday + 30 * minuteMs
+      })
+    )
+    await t.rejects(cancel(), { code: 'group_event' })
+    t.same(sent, [])
+    t.match(await read(), { version: 1 })
+    t.match(await cancel({ scope: 'event' }), { status: 'canceled' })
+  })
+
+  t.test('of the event under a booking that is being rescheduled overrules that', async (t) => {
+    const { cancel } = await setUp(hostDid, { changes: { isGroup: true } })
+    await sitDownBeside({
+      change: {
+        kind: 'reschedule',
+        state: 'pending',
+        requestedAt: tuesday - 9,
+        step: 'booking_new',
+        cancelFirst: false,
+        to: { startTime: tuesday + 60 * minuteMs, endTime: tuesday + 90 * minuteMs, hosts: [{ user: host }] }
+      }
+    })
     await cancel({ scope: 'event' })
-    t.match(await read('bkg_2'), { status: 'canceled', cancellation: { cancelerType: 'invitee' } })
+    t.match(
+      await read('bkg_2'),
+      { status: 'confirmed', change: { step: 'booking_new', overruled: { of: 'old', kind: 'canceled' } } },
+      'it is canceled once the answer is there to what was asked'
+    )
   })
 
   t.test('of a group with others is refused before anything is written, unless all are meant', async (t) => {
@@ -311,7 +381,7 @@ t.test('a cancellation', async (t) => {
       ['pending', { status: 'pending' }],
       ['unknown', { status: 'unknown' }],
       ['rejected', { status: 'rejected' }],
-      ['moving', { change: { kind: 'reschedule', state: 'pending', requestedAt: tuesday } }]
+      ['moving', { change: { kind: 'move', state: 'pending', requestedAt: tuesday } }]
     ]
     for (const [why, changes, now] of cases) {
       await clear()
@@ -319,6 +389,9 @@ t.test('a cancellation', async (t) => {
       await t.rejects(cancel(), { code: 'not_cancelable' }, why)
       t.same(sent, [])
     }
+    await clear()
+    const { cancel } = await setUp(hostDid, { changes: { status: 'needs_attention' } })
+    await t.rejects(cancel(), { code: 'not_cancelable', message: /POST .*\/resolve/ })
   })
 
   t.test('with a refund that nobody can make is refused before anything is canceled', async (t) => {

@@ -62,8 +62,8 @@ async function stateOf(tx: Transaction<Tables>): Promise<State> {
   return {
     bookings,
     claims: claims.map((claim) => [
-      (claim.startTime - tuesday) / minuteMs,
-      (claim.endTime - tuesday) / minuteMs
+      (claim.busyFrom - tuesday) / minuteMs,
+      (claim.busyTo - tuesday) / minuteMs
     ]),
     timeline: (await readTimeline(tx, 'default', bookings[0]?.id ?? '')).map(({ type }) => type)
   }
@@ -140,7 +140,7 @@ function expected(heard: readonly Name[]) {
       status: 'confirmed',
       startTime: tuesday,
       invitee: 'A',
-      change: isMoving ? 'reschedule' : undefined
+      change: isMoving ? 'move' : undefined
     },
     canceledAt: undefined,
     claims: isMoving ? [] : [[0, 30]]
@@ -305,3 +305,57 @@ t.test('who canceled is what we know of it, and Calendly’s word only where nob
     cancellation: { cancelerType: 'host', canceledBy: 'Hedy Host', canceledAt }
   })
 })
+
+t.test(
+  'a booking of ours that is moved on Calendly’s page stays one, in whatever order that is told',
+  async (t) => {
+    const tracking = { utmTerm: ours.id }
+    const last = { startTime: tuesday + 3 * hourMs }
+    const moved = (id: string, next: string, oldInvitee?: string, time = {}) => ({
+      invitee: anInvitee(id, {
+        tracking,
+        oldInvitee,
+        status: 'canceled',
+        rescheduled: true,
+        newInvitee: inviteeUri(next)
+      }),
+      event: anEvent(id, { ...time, status: 'canceled' })
+    })
+    const told: readonly Fact[] = [
+      { invitee: anInvitee('A', { tracking }), event: anEvent('A') },
+      moved('A', 'B'),
+      { invitee: anInvitee('B', { tracking, oldInvitee: inviteeUri('A') }), event: anEvent('B', later) },
+      moved('B', 'C', inviteeUri('A'), later),
+      { invitee: anInvitee('C', { tracking, oldInvitee: inviteeUri('B') }), event: anEvent('C', last) }
+    ]
+    const lost = aBooking({ ...ours, status: 'unknown', calendly: {}, hosts: [{ user: host }] })
+    const inEveryOrder = (left: readonly Fact[]): Fact[][] =>
+      left.length === 0
+        ? [[]]
+        : left.flatMap((first) =>
+            inEveryOrder(left.filter((fact) => fact !== first)).map((rest) => [first, ...rest])
+          )
+    /** Confirmed and moved twice; or moved before we had heard what became of it. */
+    const ways = [
+      { facts: told, before: haveOurs, end: last },
+      { facts: told.slice(0, 3), before: (tables: BookingTables) => tables.bookings.insert(lost), end: later }
+    ]
+    for (const { facts, before, end } of ways) {
+      const start = (end.startTime - tuesday) / minuteMs
+      for (const order of inEveryOrder(facts)) {
+        const name = order.map(({ invitee: { uri, status } }) => `${status} ${uri.at(-1)}`).join(', ')
+        const [state, again] = await statesAfter([order, order.toReversed()], before)
+        t.match(
+          state,
+          {
+            bookings: [{ id: ours.id, status: 'confirmed', change: undefined, startTime: end.startTime }],
+            claims: [[start, start + 30]]
+          },
+          name
+        )
+        t.equal(state?.bookings.length, 1, name)
+        t.same(again?.claims, state?.claims, `${name}, and all of it once more`)
+      }
+    }
+  }
+)

@@ -48,7 +48,8 @@ function open({ database = 'fine', isCurrent = true, rows = [], ...rest }: Situa
       ping: () => answer(undefined),
       schemaIsCurrent: () => answer(isCurrent),
       inbox: { state: () => answer({ waiting: 2, dead: 1, lagMs: 50 }) },
-      oldestUnresolved: () => answer(clock.now())
+      oldestUnresolved: () => answer(clock.now()),
+      incidents: () => answer({ bookingOverlaps: 1, holdsLost: 2, secondPosts: 3 })
     },
     calendly: { health: () => report, quotas: () => answer([{ user: 'ada', bookings: [] }]) },
     keys: () => answer(rows),
@@ -94,7 +95,8 @@ for (const database of ['away', 'silent'] as const) {
       keys: [{ name: 'primary', lastFour: 'abcd', health: 'ok', state: undefined }],
       inbox: undefined,
       quotas: undefined,
-      oldestUnresolvedAt: undefined
+      oldestUnresolvedAt: undefined,
+      incidents: undefined
     })
   })
 }

@@ -3,6 +3,7 @@ import t from 'tap'
 import type { Booking } from '../../src/core/booking.ts'
 import type { EventFact, InviteeFact, InviteeOutcome } from '../../src/core/calendly.ts'
 import { createFacts } from '../../src/core/facts.ts'
+import { createLookUp } from '../../src/core/look-up.ts'
 import { createOutcomes } from '../../src/core/outcomes.ts'
 import { createResolution } from '../../src/core/resolution.ts'
 import { aBooking, anEvent, anInvitee, host, inviteeUri, minuteMs, tuesday } from '../support/samples.ts'
@@ -75,13 +76,18 @@ t.test('a booking whose answer was lost', async (t) => {
       facts,
       system,
       transact,
-      schedule,
+      lookUp: createLookUp({ calendly, schedule }),
       calendly,
       outcomes: createOutcomes({ system, transact, facts, lookupsMs: schedule.lookupsMs, calendly }),
       cancellations: {
-        cancel: async () => booking,
         resume: async ({ id }) => {
           world.resumed.push(id)
+        }
+      },
+      rescheduling: {
+        resume: async (rescheduling) => {
+          world.resumed.push(rescheduling.id)
+          return rescheduling
         }
       }
     })
@@ -264,7 +270,17 @@ t.test('a booking whose answer was lost', async (t) => {
     t.match(await after(1), { status: 'needs_attention' })
     t.equal(await claims(), 1)
     t.equal(await isWaiting(), false)
-    t.equal((await reads.timeline('default', 'bkg_1')).at(-1)?.type, 'needs_attention')
+    t.match((await reads.timeline('default', 'bkg_1')).at(-1), {
+      type: 'needs_attention',
+      detail: {
+        reason: 'outcome_unknown',
+        since: '2026-12-01T09:00:01Z',
+        posts: 1,
+        lookups: 3,
+        last_look: 'unreadable',
+        start_time: '2026-12-01T10:00:00Z'
+      }
+    })
   })
 
   t.test('that is settled meanwhile by a webhook stays as that has settled it', async (t) => {
@@ -302,11 +318,7 @@ t.test('a booking whose answer was lost', async (t) => {
       const { after, tell, world } = await setUp()
       await after(1_000)
       await tell(movedAway(inviteeUri('B')))
-      t.match(
-        await read(),
-        { status: 'confirmed', change: { kind: 'reschedule' } },
-        'to be moved it was there'
-      )
+      t.match(await read(), { status: 'confirmed', change: { kind: 'move' } }, 'to be moved it was there')
       for (const fact of rest) {
         for (let n = 0; n < 3; n++) await after(schedule.absenceMs)
         await tell(fact)
@@ -327,7 +339,7 @@ t.test('a booking whose answer was lost', async (t) => {
     t.test(`and whose move is reported by halves is moved to the invitee ${what}`, async (t) => {
       const { after, tell, world } = await setUp()
       await tell(movedAway(named))
-      t.match(await after(60_000), { startTime: tuesday, change: { kind: 'reschedule' } })
+      t.match(await after(60_000), { startTime: tuesday, change: { kind: 'move' } })
       world.left = movedAway(inviteeUri('B')).invitee
       world.found = movedTo
       const booking = await after(60_000)
