@@ -18,11 +18,17 @@ import { requestIds, requests } from './plugins/requests.ts'
 import { services } from './plugins/services.ts'
 import { clientErrors, timeouts } from './plugins/timeouts.ts'
 import { availabilityRoutes } from './routes/availability.ts'
+import { bookingChangeRoutes } from './routes/booking-changes.ts'
+import { bookingResolutionRoutes } from './routes/booking-resolution.ts'
 import { bookingRoutes } from './routes/bookings.ts'
 import { calendlyKeyRoutes } from './routes/calendly-keys.ts'
 import { callerKeyRoutes } from './routes/caller-keys.ts'
+import { conflictRoutes } from './routes/conflicts.ts'
 import { eventTypeRoutes } from './routes/event-types.ts'
 import { healthRoutes } from './routes/health.ts'
+import { holdRoutes } from './routes/holds.ts'
+import { noShowRoutes } from './routes/no-shows.ts'
+import { schedulingLinkRoutes } from './routes/scheduling-links.ts'
 import { timeZoneRoutes } from './routes/time-zones.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
 import type { Secrets } from './secrets.ts'
@@ -106,9 +112,15 @@ export async function buildApp({ config, secrets, system = realSystem, logger = 
         await api.register(eventTypeRoutes, core)
         await api.register(timeZoneRoutes, { system })
         await api.register(availabilityRoutes, core)
+        await api.register(conflictRoutes, core)
+        await api.register(bookingChangeRoutes, { ...core, system })
+        await api.register(bookingResolutionRoutes, { ...core, system })
         await api.register(bookingRoutes, { ...core, system })
+        await api.register(noShowRoutes, { ...core, system })
+        await api.register(holdRoutes, core)
         await api.register(calendlyKeyRoutes, core)
         await api.register(callerKeyRoutes, { callers })
+        await api.register(schedulingLinkRoutes, core)
       },
       { prefix: '/api/v1' }
     )

@@ -110,7 +110,11 @@ t.test(
         parametersIn(operation, 'header').some(({ name, required }) => name === 'Idempotency-Key' && required)
       )
       .map(({ path }) => path)
-    t.same(required, ['/api/v1/bookings', '/api/v1/bookings/{id}/cancel'])
+    t.same(required.sort(), [
+      '/api/v1/bookings',
+      '/api/v1/bookings/{id}/cancel',
+      '/api/v1/bookings/{id}/reschedule'
+    ])
     for (const { path, method, operation } of operations) {
       const names = parametersIn(operation, 'header').map(({ name }) => name)
       const accepts = method === 'post' && path.startsWith('/api/v1/')

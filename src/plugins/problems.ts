@@ -43,6 +43,8 @@ export function addressErrors(_error: FastifyError, request: FastifyRequest, rep
 function send(problem: AppError, request: FastifyRequest, reply: FastifyReply) {
   const { status, retryAfterMs, faults, members } = problem
   if (retryAfterMs !== undefined) reply.header('retry-after', Math.max(1, Math.ceil(retryAfterMs / 1000)))
+  // RFC 9110, 11.6.1: a 401 names the scheme it wants.
+  if (problem.code === 'unauthenticated') reply.header('www-authenticate', 'Bearer')
   return reply
     .code(status)
     .type('application/problem+json')
@@ -90,13 +92,11 @@ type Issue = { instancePath: string; message?: string; params: Record<string, un
 function ofValidation(error: FastifyError): AppError {
   const issues = (error.validation ?? []) as Issue[]
   const faults = issues.flatMap(faultsOf)
-  const [only] = faults
-  const named = issues.map(codeOf).find((code) => code !== undefined)
-  const detail =
-    only && faults.length === 1
-      ? `${only.pointer.slice(2) || error.validationContext}: ${only.detail}`
-      : undefined
-  return new AppError(named ?? 'validation_failed', detail, { faults, cause: error })
+  const named = issues.find((issue) => codeOf(issue) !== undefined)
+  // Of several faults the one that has a code of its own is the one that is told.
+  const [told] = named ? faultsOf(named) : faults.length === 1 ? faults : []
+  const detail = told && `${told.pointer.slice(2) || error.validationContext}: ${told.detail}`
+  return new AppError((named && codeOf(named)) ?? 'validation_failed', detail, { faults, cause: error })
 }
 
 function faultsOf({ instancePath, message = 'is not valid', params }: Issue): Fault[] {

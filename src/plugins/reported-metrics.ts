@@ -39,6 +39,21 @@ export const reportedMetrics: readonly Family<Reports>[] = [
     'Since when the oldest booking or change in doubt is.',
     ({ calendly }) => inSeconds(calendly.oldestUnresolvedAt)
   ),
+  counter(
+    'booking_overlaps_total',
+    'Bookings that Calendly reported over another one of the same host.',
+    ({ calendly }) => calendly.incidents?.bookingOverlaps
+  ),
+  counter(
+    'booking_second_posts_total',
+    'Bookings sent to Calendly once more after a proven absence.',
+    ({ calendly }) => calendly.incidents?.secondPosts
+  ),
+  counter(
+    'holds_lost_total',
+    'Holds that ended because Calendly gave their time to somebody else.',
+    ({ calendly }) => calendly.incidents?.holdsLost
+  ),
 
   gauge('calendly_status', '1 for how Calendly is.', ({ status }) =>
     oneOf('status', ['ok', 'degraded', 'down'], status)

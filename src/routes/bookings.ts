@@ -1,39 +1,25 @@
-import type { FastifyReply } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { type Booking, isUnresolved } from '../core/booking.ts'
 import type { Bookings } from '../core/bookings.ts'
-import type { Cancellations } from '../core/cancellations.ts'
 import type { System } from '../core/system.ts'
 import {
   bookingFilterIn,
   bookingId,
   bookingIn,
-  cancelIn,
   readBooking,
-  readCancel,
   readFilter
 } from '../schemas/booking-requests.ts'
-import {
-  bookingOut,
-  bookingsOut,
-  canceledOut,
-  presentBooking,
-  presentTimeline,
-  timelineOut
-} from '../schemas/bookings.ts'
+import { bookingOut, bookingsOut, presentBooking, presentTimeline, timelineOut } from '../schemas/bookings.ts'
 import { withProblems } from '../schemas/common.ts'
 import { callerOf, executionOf } from './caller.ts'
+import { unresolved } from './unresolved.ts'
 
 type Options = {
   bookings: Bookings
-  cancellations: Cancellations
   system: Pick<System, 'now'>
 }
 
-export const bookingRoutes: FastifyPluginAsyncZod<Options> = async (
-  app,
-  { bookings, cancellations, system }
-) => {
+export const bookingRoutes: FastifyPluginAsyncZod<Options> = async (app, { bookings, system }) => {
   const present = (booking: Booking) => presentBooking(booking, system.now())
   const tags = ['Bookings']
 
@@ -55,7 +41,7 @@ export const bookingRoutes: FastifyPluginAsyncZod<Options> = async (
         executionOf(request)
       )
       if (isUnresolved(booking)) return unresolved(reply, booking).code(202).send(present(booking))
-      return reply.code(201).send(present(booking))
+      return reply.code(201).header('location', `/api/v1/bookings/${booking.id}`).send(present(booking))
     }
   )
 
@@ -103,36 +89,4 @@ export const bookingRoutes: FastifyPluginAsyncZod<Options> = async (
     },
     async (request) => presentTimeline(await bookings.timeline(callerOf(request), request.params.id))
   )
-
-  app.post(
-    '/bookings/:id/cancel',
-    {
-      config: { scope: 'bookings:write', idempotency: 'required', load: 0.9 },
-      schema: {
-        tags,
-        summary: 'Cancel a booking',
-        params: bookingId,
-        body: cancelIn,
-        response: withProblems({ 200: canceledOut, 202: canceledOut })
-      }
-    },
-    async (request, reply) => {
-      const { id } = request.params
-      const booking = await cancellations.cancel(
-        callerOf(request),
-        id,
-        readCancel(request.body),
-        executionOf(request)
-      )
-      const answer = { booking: present(booking), refund: null }
-      if (booking.status !== 'canceled') return unresolved(reply, booking).code(202).send(answer)
-      return reply.code(200).send(answer)
-    }
-  )
-}
-
-/** Where to ask for the outcome, and when. */
-function unresolved<R extends FastifyReply>(reply: R, { id }: Booking): R {
-  reply.header('location', `/api/v1/bookings/${id}`).header('retry-after', '1')
-  return reply
 }

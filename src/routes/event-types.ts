@@ -1,15 +1,26 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
-import type { EventTypes } from '../core/event-types.ts'
+import type { EventTypeSettingsService } from '../core/event-type-settings.ts'
 import { withProblems } from '../schemas/common.ts'
-import { eventTypeId, eventTypeOut, eventTypesOut, presentEventType } from '../schemas/event-types.ts'
+import {
+  eventTypeId,
+  eventTypeOut,
+  eventTypesOut,
+  presentEventType,
+  presentSettings,
+  readSettings,
+  settingsIn,
+  settingsOut
+} from '../schemas/event-types.ts'
 import { callerOf } from './caller.ts'
 
 const config = { scope: 'availability:read', load: 0.8 } as const
 const tags = ['Event types']
 
-export const eventTypeRoutes: FastifyPluginAsyncZod<{ eventTypes: EventTypes }> = async (
+type Options = { eventTypeSettings: Pick<EventTypeSettingsService, 'list' | 'get' | 'put'> }
+
+export const eventTypeRoutes: FastifyPluginAsyncZod<Options> = async (
   app,
-  { eventTypes }
+  { eventTypeSettings: eventTypes }
 ) => {
   app.get(
     '/event-types',
@@ -38,6 +49,22 @@ export const eventTypeRoutes: FastifyPluginAsyncZod<{ eventTypes: EventTypes }> 
         response: withProblems({ 200: eventTypeOut })
       }
     },
-    async (request) => presentEventType(await eventTypes.get(callerOf(request).tenantId, request.params.id))
+    async (request) => presentEventType(await eventTypes.get(callerOf(request), request.params.id))
+  )
+
+  app.put(
+    '/event-types/:id/settings',
+    {
+      config: { scope: 'admin' },
+      schema: {
+        tags,
+        summary: 'Set buffers, minimum notice and daily maximum, all at once',
+        params: eventTypeId,
+        body: settingsIn,
+        response: withProblems({ 200: settingsOut })
+      }
+    },
+    async (request) =>
+      presentSettings(await eventTypes.put(callerOf(request), request.params.id, readSettings(request.body)))
   )
 }

@@ -1,6 +1,5 @@
 import { z } from 'zod'
-import type { BookingRequest } from '../core/bookings.ts'
-import type { CancelRequest } from '../core/cancellations.ts'
+import type { BookingRequest } from '../core/booking-draft.ts'
 import { bookingStatuses } from './bookings.ts'
 import { instantIn, instantInQuery, pageInQuery, textIn, timeZoneIn } from './common.ts'
 
@@ -89,15 +88,6 @@ export function readBooking(body: z.output<typeof bookingIn>): BookingRequest {
   }
 }
 
-export const cancelIn = z.strictObject({
-  reason: textIn(10_000, 0).optional(),
-  canceler_type: z.enum(['invitee', 'host', 'system']),
-  refund: z
-    .union([z.enum(['policy', 'full', 'none']), z.strictObject({ amount: z.int().min(1) })])
-    .default('policy'),
-  scope: z.enum(['event']).optional()
-})
-
 export const bookingFilterIn = z.strictObject({
   status: z.enum(bookingStatuses).optional(),
   event_type: textIn(500).optional(),
@@ -107,15 +97,6 @@ export const bookingFilterIn = z.strictObject({
   start_time_to: instantInQuery.optional(),
   ...pageInQuery
 })
-
-export function readCancel(body: z.output<typeof cancelIn>): CancelRequest {
-  return {
-    reason: body.reason,
-    cancelerType: body.canceler_type,
-    refund: body.refund,
-    scope: body.scope ?? 'invitee'
-  }
-}
 
 export function readFilter(query: z.output<typeof bookingFilterIn>) {
   return {

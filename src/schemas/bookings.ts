@@ -148,7 +148,7 @@ export function presentBooking(booking: Booking, now: number): z.input<typeof bo
           canceled_at: formatInstant(cancellation.canceledAt)
         }
       : null,
-    change: change ? { kind: change.kind, state: change.state } : null,
+    change: change ? { kind: change.kind === 'cancel' ? 'cancel' : 'reschedule', state: change.state } : null,
     reschedules: booking.reschedules.map(({ from, to, at }) => ({
       from: formatInstant(from),
       to: formatInstant(to),

@@ -1,7 +1,9 @@
 import { z } from 'zod'
+import { alternativeReasons } from '../core/alternatives.ts'
+import { conflictKinds } from '../core/conflict.ts'
 import { AppError, type ProblemCode, problems } from '../core/errors.ts'
 import { formatInstant, parseInstant } from '../core/instants.ts'
-import { parseTimeZone } from '../core/time-zones.ts'
+import { parseTimeZone } from '../core/time-zone-names.ts'
 
 /** Lets the core judge a text; its code travels with the issue to the problem that names it. */
 function judged<T>(judge: (text: string) => T) {
@@ -71,6 +73,26 @@ export const pageInQuery = {
 export const pageOf = <T extends z.ZodType>(item: T) =>
   z.object({ data: z.array(item), next_cursor: z.string().nullable() })
 
+export const conflictOut = z
+  .object({
+    kind: z.enum(conflictKinds),
+    start_time: instantOut,
+    end_time: instantOut,
+    booking_id: z.string().optional()
+  })
+  .meta({ id: 'Conflict', description: 'Half-open: what ends at the start is no conflict' })
+
+export const alternativeOut = z
+  .object({
+    event_type: z.string(),
+    start_time: instantOut,
+    end_time: instantOut,
+    local_start_time: z.string().meta({ description: 'Wall-clock time with its offset' }),
+    score: z.number().min(0).max(1),
+    reasons: z.array(z.enum(alternativeReasons))
+  })
+  .meta({ id: 'Alternative', description: 'A time that can be booked now' })
+
 export const problemOut = z
   .looseObject({
     type: z.string(),
@@ -81,13 +103,18 @@ export const problemOut = z
     instance: z.string(),
     errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
     conflicts: z
-      .array(z.object({ kind: z.string(), start_time: instantOut, end_time: instantOut }))
+      .array(conflictOut)
       .optional()
       .meta({ description: 'With slot_unavailable: what has the time' }),
-    alternatives: z
-      .array(z.looseObject({ event_type: z.string(), start_time: instantOut, end_time: instantOut }))
+    reschedule_url: z
+      .string()
+      .nullable()
       .optional()
-      .meta({ description: 'With slot_unavailable: open times, nearest first' })
+      .meta({ description: 'Where the invitee can still move it, on a page of Calendly' }),
+    alternatives: z
+      .array(alternativeOut)
+      .optional()
+      .meta({ description: 'With slot_unavailable: times that can be booked, the best first' })
   })
   .meta({ id: 'Problem', description: 'RFC 9457' })
 

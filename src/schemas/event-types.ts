@@ -1,10 +1,58 @@
 import { z } from 'zod'
-import type { EventType } from '../core/calendly.ts'
+import type { ConfiguredEventType } from '../core/event-type-settings.ts'
+import type { EventTypeSettings } from '../core/settings.ts'
 import { instantOut, optionalInstant, textIn } from './common.ts'
 
 const nullableText = z.string().nullable()
 
 export const eventTypeId = z.strictObject({ id: textIn(500) })
+
+const buffer = z.int().min(0).max(180).default(0)
+
+/** Of a year at most. */
+const notice = z.int().min(0).max(527_040).default(0)
+
+export const settingsIn = z
+  .strictObject({
+    buffer_before_minutes: buffer.meta({ description: 'Kept free before each appointment' }),
+    buffer_after_minutes: buffer.meta({ description: 'Kept free after each appointment' }),
+    minimum_notice_minutes: notice.meta({ description: 'From now to the soonest start' }),
+    max_per_day: z.int().min(1).max(1_000).nullable().default(null).meta({
+      description: 'Bookings and holds per calendar day in the owner’s zone; null for any number'
+    }),
+    refund_policy: z.literal('default').default('default')
+  })
+  .meta({ id: 'EventTypeSettingsRequest' })
+
+export const settingsOut = z
+  .object({
+    buffer_before_minutes: z.int(),
+    buffer_after_minutes: z.int(),
+    minimum_notice_minutes: z.int(),
+    max_per_day: z.int().nullable(),
+    refund_policy: z.string()
+  })
+  .meta({ id: 'EventTypeSettings' })
+
+export function readSettings(body: z.output<typeof settingsIn>): EventTypeSettings {
+  return {
+    bufferBeforeMinutes: body.buffer_before_minutes,
+    bufferAfterMinutes: body.buffer_after_minutes,
+    minimumNoticeMinutes: body.minimum_notice_minutes,
+    maxPerDay: body.max_per_day ?? undefined,
+    refundPolicy: body.refund_policy
+  }
+}
+
+export function presentSettings(settings: EventTypeSettings): z.input<typeof settingsOut> {
+  return {
+    buffer_before_minutes: settings.bufferBeforeMinutes,
+    buffer_after_minutes: settings.bufferAfterMinutes,
+    minimum_notice_minutes: settings.minimumNoticeMinutes,
+    max_per_day: settings.maxPerDay ?? null,
+    refund_policy: settings.refundPolicy
+  }
+}
 
 export const eventTypeOut = z
   .object({
@@ -43,6 +91,7 @@ export const eventTypeOut = z
         phone_number: nullableText
       })
     ),
+    settings: settingsOut,
     created_at: instantOut.nullable(),
     updated_at: instantOut.nullable()
   })
@@ -50,7 +99,7 @@ export const eventTypeOut = z
 
 export const eventTypesOut = z.object({ data: z.array(eventTypeOut), next_cursor: z.null() })
 
-export function presentEventType(eventType: EventType): z.input<typeof eventTypeOut> {
+export function presentEventType(eventType: ConfiguredEventType): z.input<typeof eventTypeOut> {
   return {
     uri: eventType.uri,
     name: eventType.name ?? null,
@@ -91,6 +140,7 @@ export function presentEventType(eventType: EventType): z.input<typeof eventType
       additional_info: additionalInfo ?? null,
       phone_number: phoneNumber ?? null
     })),
+    settings: presentSettings(eventType.settings),
     created_at: optionalInstant(eventType.createdAt),
     updated_at: optionalInstant(eventType.updatedAt)
   }

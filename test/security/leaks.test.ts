@@ -25,11 +25,11 @@ const seed = {
 const booking = (startTime: string, changes: Record<string, unknown> = {}) => ({
   event_type: meeting,
   start_time: startTime,
-  invitee: { name: `Ada ${canary}`, email, timezone: 'UTC', text_reminder_number: '+49 30 4711' },
+  invitee: { name: `Ada ${canary}`, email, timezone: 'UTC', text_reminder_number: '+49 30 471108154711' },
   location: { kind: 'zoom_conference' },
   questions_and_answers: [
     { question: 'Company name', answer: `${canary} Ltd.`, position: 0 },
-    { question: 'Phone Number', answer: '+49 30 4711', position: 2 },
+    { question: 'Phone Number', answer: '+49 30 471108154711', position: 2 },
     { question: 'Team size', answer: '1-10', position: 3 }
   ],
   tracking: { utm_source: canary },
@@ -46,7 +46,7 @@ for (const engine of engines) {
     async (t) => {
       const lines: string[] = []
       const shown: string[] = []
-      const secrets = [canary, encryptionKey, '4711']
+      const secrets = [canary, encryptionKey, '471108154711']
 
       const service = await openService(t, {
         engine,

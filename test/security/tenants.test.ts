@@ -114,6 +114,24 @@ for (const engine of engines) {
       t.equal((await call('GET', `/api/v1/bookings/${theirBooking}`, asThem)).body.status, 'confirmed')
     })
 
+    t.test('a hold of the other is unknown, whatever its caller is called', async (t) => {
+      const [{ name }] = (await call('GET', '/api/v1/caller-keys', asThem)).body.data
+      const made = await call('POST', '/api/v1/caller-keys', { body: { name, scopes: ['bookings:write'] } })
+      const mine = { key: made.body.key }
+      const start_time = new Date(Date.parse(ours.body.start_time) + 7 * 86_400_000).toISOString()
+      const { body } = await call('POST', '/api/v1/holds', {
+        ...mine,
+        body: { event_type: meeting, start_time }
+      })
+      const path = `/api/v1/holds/${body.id}`
+      t.equal((await call('GET', path, mine)).status, 200)
+      for (const method of ['GET', 'DELETE']) {
+        t.match(await call(method, path, asThem), { status: 404, body: { code: 'hold_not_found' } })
+      }
+      t.equal((await call('DELETE', path, mine)).status, 204)
+      t.equal((await call('DELETE', `/api/v1/caller-keys/${made.body.id}`)).status, 204)
+    })
+
     t.test('no list and no filter mixes them', async (t) => {
       const ids = async (query: string, key?: string) => {
         const { body } = await call('GET', `/api/v1/bookings${query}`, key === undefined ? {} : { key })

@@ -22,7 +22,10 @@ export async function startSandbox(t: Test): Promise<Sandbox> {
   return sandbox
 }
 
-export const environment = (sandbox: Sandbox, more: Record<string, string> = {}) => ({
+export const environment = (
+  sandbox: Pick<Sandbox, 'url' | 'token' | 'signingKey'>,
+  more: Record<string, string> = {}
+) => ({
   ADMIN_API_KEY: adminKey,
   RATE_LIMIT_PER_MINUTE: '0',
   RATE_LIMIT_PER_ADDRESS: '0',

@@ -1,0 +1,34 @@
+import { z } from 'zod'
+import type { CancelRequest } from '../core/cancellations.ts'
+import type { RescheduleRequest } from '../core/reschedule-refusals.ts'
+import { instantIn, textIn } from './common.ts'
+
+export const cancelIn = z.strictObject({
+  reason: textIn(10_000, 0).optional(),
+  canceler_type: z.enum(['invitee', 'host', 'system']),
+  refund: z
+    .union([z.enum(['policy', 'full', 'none']), z.strictObject({ amount: z.int().min(1) })])
+    .default('policy'),
+  scope: z.enum(['event']).optional()
+})
+
+export function readCancel(body: z.output<typeof cancelIn>): CancelRequest {
+  return {
+    reason: body.reason,
+    cancelerType: body.canceler_type,
+    refund: body.refund,
+    scope: body.scope ?? 'invitee'
+  }
+}
+
+export const rescheduleIn = z.strictObject({
+  start_time: instantIn,
+  hold_id: textIn(64).optional().meta({ description: 'A hold of the new time' }),
+  cancel_first: z.boolean().default(false).meta({
+    description: 'Gives up the old time first; it is booked again should the new one be refused'
+  })
+})
+
+export function readReschedule(body: z.output<typeof rescheduleIn>): RescheduleRequest {
+  return { startTime: body.start_time, holdId: body.hold_id, cancelFirst: body.cancel_first }
+}
