@@ -18,6 +18,7 @@ const kinds: Readonly<Record<string, readonly string[]>> = {
     'test/database',
     'test/sandbox',
     'test/cli',
+    'test/property',
     'test/openapi.test.ts',
     'test/server.test.ts',
     'test/server-failures.test.ts'
