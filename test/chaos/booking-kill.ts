@@ -3,30 +3,26 @@ import { assertOneEach, bookAllForSure, postsToCalendly, untilResolved, wishes }
 import type { Experiment } from './support/experiment.ts'
 
 const bookingsPerKill = 4
-/** Calendly takes this long, so that the service dies before, while and after it is asked. */
 const latencyMs = 300
+/** Calendly takes long, so that the service dies before, while and after it is asked: before it acts, or to answer. */
+const slowness = [
+  { kind: 'latency', latency_ms: latencyMs, probability: 0.25 },
+  { kind: 'slow_body', latency_ms: 0 }
+]
 const settledWithinSeconds = 60
 
 /** The service dies with bookings on their way to Calendly; their clients ask again with the same key. */
 export const bookingKill: Experiment = {
   engines: ['embedded', 'postgresql'],
-  sabotages: [
-    {
-      file: 'core/resolution.ts',
-      mechanism: "await lookUp(booking).catch(() => 'unreadable' as const)",
-      without: 'undefined'
-    }
-  ],
+  sabotages: [{ file: 'core/look-up.ts', mechanism: 'return found\n', without: 'return []\n' }],
 
   async run(stage, { isBounded }) {
     const kills = isBounded ? 5 : 20
     const service = await stage.start()
     const wished = await wishes(stage, service, kills * bookingsPerKill)
-    await stage.control('POST', '/faults', {
-      match: { method: 'POST', path: '/invitees' },
-      kind: 'latency',
-      latency_ms: latencyMs
-    })
+    for (const fault of slowness) {
+      await stage.control('POST', '/faults', { ...fault, match: { method: 'POST', path: '/invitees' } })
+    }
     const clients: Promise<unknown>[] = []
     for (let kill = 0; kill < kills; kill++) {
       const asked = await postsToCalendly(stage)

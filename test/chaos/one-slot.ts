@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { standard } from '../../src/sandbox/standard.ts'
 import type { Answer } from '../support/service.ts'
-import { activeInvitees, freeTimes, postsToCalendly } from './support/bookings.ts'
+import { activeInvitees, book, freeTimes, postsToCalendly } from './support/bookings.ts'
 import type { Experiment } from './support/experiment.ts'
 import { replicaOf } from './support/service.ts'
+import { connectionsEach } from './support/stage.ts'
 
-const callers = 1_000
+/** The embedded engine is one process on one connection. */
+const callersOn = { embedded: 1_000, postgresql: 10_000 }
 const eventType = standard.eventTypes.thirtyMinutes
 
 /** Everybody wants the same half hour, at the same moment, each under a key of their own. */
@@ -18,35 +20,31 @@ export const oneSlot: Experiment = {
         'constraint claims_exclude exclude using gist (tenant_id with =, host with =, busy with &&, session with <>)',
       without: 'check (true)'
     },
-    { file: 'core/slot-conflicts.ts', mechanism: 'if (isLost) throw', without: 'if (false) throw' }
+    { file: 'core/conflicts.ts', mechanism: 'if (isLost) throw', without: 'if (false) throw' }
   ],
 
   async run(stage) {
+    const callers = callersOn[stage.engine]
     const replicas = await stage.startReplicas()
-    const [startTime] = await freeTimes(stage, replicas[0], eventType)
-    const book = (caller: number) =>
-      stage.ask(`${replicaOf(replicas, caller).address}/api/v1/bookings`, {
-        method: 'POST',
-        idempotencyKey: `caller-${caller}`,
-        body: {
-          event_type: eventType,
-          start_time: startTime,
-          invitee: {
-            name: 'Grace Example',
-            email: `caller-${caller}@example.com`,
-            timezone: 'Europe/Berlin'
-          },
-          location: { kind: 'google_conference' }
-        }
+    const [startTime = ''] = await freeTimes(stage, replicas[0], eventType)
+    const ask = (caller: number) =>
+      book(stage, replicaOf(replicas, caller).address, {
+        key: `caller-${caller}`,
+        email: `caller-${caller}@example.com`,
+        startTime,
+        eventType
       })
-    const answers = await Promise.all(Array.from({ length: callers }, (_, caller) => book(caller)))
+    const answers = await Promise.all(Array.from({ length: callers }, (_, caller) => ask(caller)))
 
     assert.deepEqual(tally(answers), { '201 confirmed': 1, '409 slot_unavailable': callers - 1 })
     const losers = answers.filter(({ status }) => status === 409)
-    assert(losers.every(({ body }) => body.alternatives.length > 0 && body.conflicts.length > 0))
+    for (const what of ['conflicts', 'alternatives']) {
+      const without = losers.filter(({ body }) => body[what].length === 0)
+      assert.equal(without.length, 0, `every loser is told ${what}`)
+    }
     assert.equal((await activeInvitees(stage)).length, 1, 'one invitee at Calendly')
     assert.equal(await postsToCalendly(stage), 1, 'losers never reach Calendly')
-    return `${callers} callers, ${replicas.length} replicas`
+    return `${callers} callers over ${connectionsEach * replicas.length} connections, ${replicas.length} replicas`
   }
 }
 

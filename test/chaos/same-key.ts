@@ -5,7 +5,6 @@ import { type Replicas, replicaOf } from './support/service.ts'
 import type { Stage } from './support/stage.ts'
 import { untilSubscribed, untilWorkedOff } from './support/webhooks.ts'
 
-const keys = 200
 const copies = 20
 /** Keys at the same moment, each with all of its copies. */
 const keysAtOnce = 20
@@ -18,7 +17,8 @@ export const sameKey: Experiment = {
     { file: 'core/idempotency.ts', mechanism: 'if (!isOurs) throw', without: 'if (false) throw' }
   ],
 
-  async run(stage) {
+  async run(stage, { isBounded }) {
+    const keys = isBounded ? 200 : 1_000
     const replicas = await stage.startReplicas({ webhooks: true })
     await untilSubscribed(stage)
     const wished = await wishes(stage, replicas[0], keys)

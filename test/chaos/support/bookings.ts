@@ -10,14 +10,28 @@ const dayMs = 86_400_000
 /** Of the five seats of a session: a booking made twice then finds room, and is seen. */
 const seatsUsed = 4
 
-export type Wish = { key: string; email: string; startTime: string }
+export type Wish = {
+  key: string
+  email: string
+  startTime: string
+  /** The workshop unless told otherwise. */
+  eventType?: string
+  holdId?: string
+  /** Instead of the admin's key. */
+  callerKey?: string
+}
 
 // A group event, since only for those Calendly would take the same booking twice.
-const eventType = standard.eventTypes.workshop
+export const workshop = standard.eventTypes.workshop
+
+const locations: Readonly<Record<string, { kind: string }>> = {
+  [workshop]: { kind: 'zoom_conference' },
+  [standard.eventTypes.thirtyMinutes]: { kind: 'google_conference' }
+}
 
 /** Wishes for the seats of coming sessions, none of which is in the way of another. */
 export async function wishes(stage: Stage, service: Service, count: number): Promise<Wish[]> {
-  const startTimes = await freeTimes(stage, service, eventType)
+  const startTimes = await freeTimes(stage, service, workshop)
   return Array.from({ length: count }, (_, i) => {
     const startTime = startTimes[Math.floor(i / seatsUsed)]
     if (startTime === undefined) throw new Error(`no free time for ${count} bookings`)
@@ -36,22 +50,26 @@ export async function freeTimes(stage: Stage, { address }: Service, eventType: s
   )
 }
 
-export function book(stage: Stage, address: string, { key, email, startTime }: Wish): Promise<Answer> {
+export function book(stage: Stage, address: string, wish: Wish): Promise<Answer> {
+  const { key, email, startTime, eventType = workshop, holdId, callerKey } = wish
+  const location = locations[eventType]
   return stage.ask(`${address}/api/v1/bookings`, {
     method: 'POST',
     idempotencyKey: key,
+    ...(callerKey !== undefined && { key: callerKey }),
     body: {
       event_type: eventType,
       start_time: startTime,
       invitee: { name: 'Grace Example', email, timezone: 'Europe/Berlin' },
-      location: { kind: 'zoom_conference' }
+      ...(location !== undefined && { location }),
+      ...(holdId !== undefined && { hold_id: holdId })
     }
   })
 }
 
 /** Sends the same request again, as a careful client does, until it is answered for good. */
-export async function insist(send: () => Promise<Answer>): Promise<Answer> {
-  const latest = Date.now() + patienceMs
+export async function insist(send: () => Promise<Answer>, withinMs = patienceMs): Promise<Answer> {
+  const latest = Date.now() + withinMs
   for (;;) {
     const answer = await send().catch(() => undefined)
     if (answer && isFinal(answer)) return answer
@@ -68,10 +86,15 @@ const isFinal = ({ status, body }: Answer) =>
 export async function bookForSure(stage: Stage, { address }: Service, wish: Wish): Promise<Answer['body']> {
   const answer = await insist(() => book(stage, address, wish))
   assert([201, 202].includes(answer.status), `${wish.key}: ${answer.status} ${answer.text}`)
+  return settled(stage, address, answer.body.id)
+}
+
+/** The booking once nothing of it is under way any more. */
+export async function settled(stage: Stage, address: string, id: string): Promise<Answer['body']> {
   const { body } = await stage.until(
-    `${wish.key} is settled`,
-    () => insist(() => stage.ask(`${address}/api/v1/bookings/${answer.body.id}`)),
-    ({ body }) => !['pending', 'unknown'].includes(body.status)
+    `${id} is settled`,
+    () => insist(() => stage.ask(`${address}/api/v1/bookings/${id}`)),
+    ({ body }) => !['pending', 'unknown'].includes(body.status) && body.change === null
   )
   return body
 }
@@ -97,10 +120,14 @@ export async function allBookings(stage: Stage, { address }: Service): Promise<A
 }
 
 /** The invitees that Calendly expects. */
-export async function activeInvitees(stage: Stage): Promise<{ uri: string; email: string }[]> {
+export async function activeInvitees(
+  stage: Stage
+): Promise<{ uri: string; email: string; startTime: number }[]> {
   const { scheduled_events } = await stage.control('GET', '/state')
-  return scheduled_events.flatMap(({ invitees }: { invitees: { status: string }[] }) =>
-    invitees.filter(({ status }) => status === 'active')
+  return scheduled_events.flatMap((event: { start_time: string; invitees: { status: string }[] }) =>
+    event.invitees
+      .filter(({ status }) => status === 'active')
+      .map((invitee) => ({ ...invitee, startTime: Date.parse(event.start_time) }))
   )
 }
 
@@ -138,7 +165,17 @@ export function untilResolved(stage: Stage, { address }: Service): Promise<Answe
   )
 }
 
-/** How often Calendly was asked to book. */
+/** Counts from now on how often Calendly is asked to book, however much else it is asked. */
+export async function countPosts(stage: Stage): Promise<() => Promise<number>> {
+  const match = { method: 'POST', path: '/invitees' }
+  await stage.control('POST', '/faults', { kind: 'latency', latency_ms: 0, match })
+  return async () => {
+    const { faults } = await stage.control('GET', '/faults')
+    return faults[0].hits
+  }
+}
+
+/** How often Calendly was asked to book, among the last 10,000 requests. */
 export async function postsToCalendly(stage: Stage): Promise<number> {
   const { requests } = await stage.control('GET', '/requests')
   const isPost = ({ method, path }: { method: string; path: string }) =>

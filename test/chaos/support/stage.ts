@@ -1,16 +1,19 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, request } from 'undici'
 import { openSandbox } from '../../../src/sandbox/sandbox.ts'
-import { type EngineKind, testDatabase } from '../../support/database.ts'
+import { type EngineKind, inDatabase, testDatabase } from '../../support/database.ts'
 import type { Answer } from '../../support/service.ts'
 import { createService, type Replicas, type Service } from './service.ts'
 
 const adminKey = 'cgw_chaos_admin_key_of_at_least_32_characters'
 /** How long anything may take that is promised to happen in the end. */
 export const patienceMs = 120_000
+/** Of the callers to a replica; what exceeds them queues. */
+export const connectionsEach = 256
 
 // Limits off and schedules hurried; the leases of 30 s are not to be tuned.
 const hurried = {
@@ -30,7 +33,7 @@ const hurried = {
 type Options = { engine: EngineKind; random: () => number; root: string }
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
-type Call = { method?: Method; idempotencyKey?: string; body?: unknown }
+type Call = { method?: Method; key?: string; idempotencyKey?: string | undefined; body?: unknown }
 
 type StartOptions = { webhooks?: boolean; env?: Record<string, string> }
 
@@ -40,17 +43,19 @@ export type Stage = Awaited<ReturnType<typeof openStage>>
 export async function openStage({ engine, random, root }: Options) {
   const teardowns: (() => Promise<void> | void)[] = []
   const teardown = (work: () => Promise<void> | void) => teardowns.unshift(work)
-  const { dataDir, url: databaseUrl } = await testDatabase({ teardown }, engine)
+  const database = await testDatabase({ teardown }, engine)
+  const { dataDir, url: databaseUrl } = database
   const sandbox = await openSandbox({ random, retryDelayMs: () => 200 })
-  const agent = new Agent({ connections: 1_000 })
+  const agent = new Agent({ connections: connectionsEach })
   const services: Service[] = []
 
-  async function ask(url: string, { method = 'GET', idempotencyKey, body }: Call = {}): Promise<Answer> {
+  async function ask(url: string, call: Call = {}): Promise<Answer> {
+    const { method = 'GET', key = adminKey, idempotencyKey, body } = call
     const answer = await request(url, {
       method,
       dispatcher: agent,
       headers: {
-        authorization: `Bearer ${adminKey}`,
+        authorization: `Bearer ${key}`,
         ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
         ...(body !== undefined && { 'content-type': 'application/json' })
       },
@@ -81,6 +86,7 @@ export async function openStage({ engine, random, root }: Options) {
   }
 
   return {
+    engine,
     random,
     ask,
     databaseUrl,
@@ -99,6 +105,10 @@ export async function openStage({ engine, random, root }: Options) {
       if (answer.status >= 400) throw new Error(`${path}: ${answer.status} ${answer.text}`)
       return answer.body
     },
+
+    /** As the service left it. The embedded one is for one process: the service must have been killed. */
+    lookIntoDatabase: <T>(look: Parameters<typeof inDatabase<T>>[1]): Promise<T> =>
+      inDatabase({ ...database, migrations: join(root, 'src/database/migrations') }, look),
 
     /** Waits up to `longestMs`, how long being a matter of chance. */
     pause: (longestMs: number) => sleep(random() * longestMs),
