@@ -1,9 +1,10 @@
 import { parseArgs } from 'node:util'
 import { availability } from './availability.ts'
+import { bookings } from './bookings.ts'
 import { client } from './client.ts'
 import type { Benchmark, Verdict } from './support/benchmark.ts'
 
-const benchmarks: Readonly<Record<string, Benchmark>> = { availability, client }
+const benchmarks: Readonly<Record<string, Benchmark>> = { availability, bookings, client }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
