@@ -176,6 +176,79 @@ export async function tellStory({ address, adminKey, sandboxUrl, eventType, writ
     }
   })
 
+  let hold: Json
+  await step('Ida needs a minute to decide: her time is held for her.', async () => {
+    const free = await call('GET', `/api/v1/availability?${range}`)
+    const wish = {
+      event_type: eventType,
+      start_time: free.body.days[3].slots[2].start_time,
+      ttl_seconds: 120
+    }
+    const { status, body } = await call('POST', '/api/v1/holds', wish)
+    hold = body
+    return {
+      asked: 'POST /api/v1/holds',
+      answered: `${status} ${body.id} ${body.status} until ${body.expires_at}`,
+      held: status === 201 && body.status === 'active'
+    }
+  })
+
+  const wantedByIda = (holdId?: string) => ({
+    ...wanted('Ida Example'),
+    start_time: hold.start_time,
+    ...(holdId !== undefined && { hold_id: holdId })
+  })
+  await step('Somebody else tries to book it meanwhile.', async () => {
+    const { status, body } = await call('POST', '/api/v1/bookings', wantedByIda(), 'rival-of-ida')
+    const kinds = body.conflicts.map(({ kind }: Json) => kind)
+    return {
+      asked: 'POST /api/v1/bookings',
+      answered: `${status} ${body.code}, in the way: ${kinds.join(', ')}`,
+      held: status === 409 && kinds.includes('hold')
+    }
+  })
+
+  await step('Ida has decided.', async () => {
+    const { status, body } = await call('POST', '/api/v1/bookings', wantedByIda(hold.id), 'ida')
+    return {
+      asked: 'POST /api/v1/bookings, with hold_id',
+      answered: `${status} ${body.id} ${body.status}`,
+      held: status === 201 && body.status === 'confirmed'
+    }
+  })
+
+  await step("Olga books, and Calendly's answer is lost on the way.", async () => {
+    const free = await call('GET', `/api/v1/availability?${range}`)
+    const lost = { kind: 'drop_after', times: 1, match: { method: 'POST', path: '/invitees' } }
+    await control('POST', '/faults', lost)
+    const wish = { ...wanted('Olga Example'), start_time: free.body.days[5].slots[3].start_time }
+    const first = await call('POST', '/api/v1/bookings', wish, 'olga')
+    const { body } = await eventually(
+      () => call('GET', `/api/v1/bookings/${first.body.id}`),
+      (reply) => reply.body.status === 'confirmed'
+    )
+    const state = await control('GET', '/state')
+    const seats = state.scheduled_events.flatMap((event: Json) => event.invitees)
+    const hers = seats.filter(({ email }: Json) => email === wish.invitee.email)
+    return {
+      asked: 'POST /api/v1/bookings, then GET the booking until it is settled',
+      answered: `${first.status} ${first.body.status}, found out: ${body.status}; at Calendly ${hers.length} booking of hers`,
+      held: body.status === 'confirmed' && hers.length === 1
+    }
+  })
+
+  await step('Grace would rather come a day later.', async () => {
+    const free = await call('GET', `/api/v1/availability?${range}`)
+    const later = { start_time: free.body.days[4].slots[0].start_time }
+    const { status, body } = await call('POST', `/api/v1/bookings/${booking.id}/reschedule`, later, 'move')
+    slot = later
+    return {
+      asked: `POST /api/v1/bookings/${booking.id}/reschedule`,
+      answered: `${status} the same booking, now at ${body.start_time}`,
+      held: status === 200 && body.id === booking.id && body.start_time === later.start_time
+    }
+  })
+
   await step('Grace cancels.', async () => {
     const request = { canceler_type: 'invitee', reason: 'Something came up' }
     const { status, body } = await call('POST', `/api/v1/bookings/${booking.id}/cancel`, request, 'cancel')
