@@ -29,6 +29,8 @@ export async function storeBookings(
     from (select n, date_trunc('day', now()) + interval '1 day' * (1 + n / 4) + interval '1 hour' * (9 + n % 4) as start_time
       from generate_series(1, ${ownFuture}::int) n) as drawn`.execute(db)
   await claimFrom(db, 'bkg_own')
+  // As autovacuum does in a database that has grown for years: plans without statistics are guesses.
+  await sql`analyze`.execute(db)
 }
 
 type Piece = { from: number; to: number; eventType: string; host: string }
