@@ -14,13 +14,24 @@ import { scheduledEvents } from './routes/scheduled-events.ts'
 import { schedules } from './routes/schedules.ts'
 import { schedulingLinks } from './routes/scheduling-links.ts'
 import { webhookSubscriptions } from './routes/webhook-subscriptions.ts'
+import { stripeApi } from './stripe/api.ts'
+import { stripeControl } from './stripe/control/control.ts'
 
 export function buildApp(parts: Parts): FastifyInstance {
   // A fault may bring megabytes of body along.
   const app = fastify({ forceCloseConnections: true, bodyLimit: 20 * 1024 * 1024 })
   readBodies(app)
 
-  app.register(async (scope) => control(scope, parts), { prefix: '/__sandbox' })
+  const { stripe, faults, journal, current } = parts
+  app.register(
+    async (scope) => {
+      control(scope, parts)
+      await scope.register(async (inner) => stripeControl(inner, stripe), { prefix: '/stripe' })
+    },
+    { prefix: '/__sandbox' }
+  )
+  const { clock } = current
+  app.register(async (scope) => stripeApi(scope, { ...stripe, faults, journal, clock }), { prefix: '/v1' })
 
   app.register(async (scope) => {
     record(scope, parts)

@@ -1,7 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { Agent, request } from 'undici'
 import { micros } from './identifiers.ts'
-import type { Subscription } from './records.ts'
 
 export type CallbackTimeouts = { connectTimeoutMs: number; readTimeoutMs: number }
 
@@ -11,6 +10,14 @@ export type Attempt = {
   status: number | null
   error: string | null
   isAccepted: boolean
+}
+
+/** Where to, and how it is signed: without a key it is not. */
+export type Recipient = {
+  url: string
+  key: string | undefined
+  signatureHeader: string
+  headers: Record<string, string>
 }
 
 /** One POST to a subscriber. Redirects are not followed; whatever is not 2xx in time is a failure. */
@@ -23,18 +30,19 @@ export function openCallbacks({ connectTimeoutMs, readTimeoutMs }: CallbackTimeo
   })
 
   return {
-    /** Signed at `now`, epoch milliseconds; a subscription without a key gets no signature. Never throws. */
-    async post({ callbackUrl, signingKey }: Subscription, body: string, now: number): Promise<Attempt> {
-      const signature = signingKey === undefined ? null : sign(signingKey, now, body)
+    /** Signed at `now`, epoch milliseconds. Never throws. */
+    async post(
+      { url, key, signatureHeader, headers }: Recipient,
+      body: string,
+      now: number
+    ): Promise<Attempt> {
+      const signature = key === undefined ? null : sign(key, now, body)
       const attempt = { at: micros(now), signature, status: null, error: null, isAccepted: false }
       try {
-        const { statusCode, body: answer } = await request(callbackUrl, {
+        const { statusCode, body: answer } = await request(url, {
           method: 'POST',
           dispatcher: agent,
-          headers: {
-            'content-type': 'application/json',
-            ...(signature !== null && { 'calendly-webhook-signature': signature })
-          },
+          headers: { ...headers, ...(signature !== null && { [signatureHeader]: signature }) },
           body
         })
         await answer.dump()

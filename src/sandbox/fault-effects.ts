@@ -4,27 +4,27 @@ import { Readable } from 'node:stream'
 import { setTimeout as delay, setImmediate as immediate } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { alter } from './alter.ts'
-import { ApiError, isKnownStatus } from './errors.ts'
 import { type Fault, lateKinds } from './faults.ts'
 
+/** How the service that is stood in for words what faults say in its name. */
+export type Voice = {
+  problem: (status: number) => object
+  tooMany: (fault: Fault) => { headers: Record<string, string | number>; body: object }
+}
+
 /** What the fault does before the request runs. A reply in return means that it will not run. */
-export async function strikeBefore(fault: Fault, request: FastifyRequest, reply: FastifyReply) {
+export async function strikeBefore(fault: Fault, request: FastifyRequest, reply: FastifyReply, voice: Voice) {
   if (isLate(fault)) return
   switch (fault.kind) {
     case 'latency':
       await delay(fault.latency_ms, undefined, { ref: false })
       return
     case 'status':
-      return reply.code(fault.status).type(typeOf(fault)).headers(fault.headers).send(textOf(fault))
-    case 'rate_limit':
-      return reply
-        .code(429)
-        .headers({
-          'x-ratelimit-limit': fault.limit,
-          'x-ratelimit-remaining': 0,
-          'x-ratelimit-reset': fault.reset_seconds
-        })
-        .send({})
+      return reply.code(fault.status).type(typeOf(fault)).headers(fault.headers).send(textOf(fault, voice))
+    case 'rate_limit': {
+      const { headers, body } = voice.tooMany(fault)
+      return reply.code(429).headers(headers).send(body)
+    }
     case 'drop_before':
       request.raw.socket.destroy()
       return reply.hijack()
@@ -37,14 +37,14 @@ export async function strikeBefore(fault: Fault, request: FastifyRequest, reply:
 }
 
 /** What the fault does to the answer of a request that has run: the payload to send in its place. */
-export async function strikeAfter(fault: Fault, reply: FastifyReply, sent: unknown) {
+export async function strikeAfter(fault: Fault, reply: FastifyReply, sent: unknown, voice: Voice) {
   if (!isLate(fault)) return sent
   const payload = String(sent ?? '')
   const { socket } = reply.request.raw
   switch (fault.kind) {
     case 'status':
       reply.code(fault.status).type(typeOf(fault)).headers(fault.headers)
-      return textOf(fault)
+      return textOf(fault, voice)
     case 'drop_after':
       socket.destroy()
       return payload
@@ -70,10 +70,10 @@ const isLate = ({ kind, processed }: Fault) =>
 const typeOf = ({ body }: Fault) =>
   typeof body === 'string' ? 'text/html' : 'application/json; charset=utf-8'
 
-function textOf({ status, body }: Fault): string {
+function textOf({ status, body }: Fault, { problem }: Voice): string {
   if (typeof body === 'string') return body
   if (body !== undefined) return JSON.stringify(body)
-  return JSON.stringify(isKnownStatus(status) ? new ApiError(status).body : {})
+  return JSON.stringify(problem(status))
 }
 
 async function* piecesOf({ kind, latency_ms }: Fault, payload: string, socket: Socket) {

@@ -16,7 +16,7 @@ const sandbox = await openSandbox({ port: Number(PORT), host: HOST, seed }).catc
   refuse(error.message)
 )
 
-console.log(`Calendly sandbox at ${sandbox.url}`)
+console.log(`Calendly and Stripe sandbox at ${sandbox.url}`)
 console.log()
 console.log('Tokens:')
 for (const [name, token] of Object.entries(sandbox.tokens)) console.log(`  ${name.padEnd(10)} ${token}`)
@@ -29,8 +29,13 @@ console.log('To point the gateway at it:')
 console.log(`  export CALENDLY_API_BASE_URL=${sandbox.url}`)
 console.log(`  export CALENDLY_API_TOKEN=${sandbox.token}`)
 console.log(`  export CALENDLY_WEBHOOK_SIGNING_KEY=${sandbox.signingKey}`)
+console.log(`  export STRIPE_API_BASE_URL=${sandbox.url}`)
+console.log(`  export STRIPE_SECRET_KEY=${sandbox.stripeKeys.restricted}`)
+console.log('  export STRIPE_WEBHOOK_SECRET=whsec_sandbox')
 console.log()
-console.log(`Control: ${sandbox.url}/__sandbox/state (see docs/calendly-sandbox.md)`)
+console.log(
+  `Control: ${sandbox.url}/__sandbox/state (see docs/calendly-sandbox.md and docs/stripe-sandbox.md)`
+)
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => void sandbox.close())

@@ -6,6 +6,7 @@ import type { Links } from './links.ts'
 import type { NoShows } from './no-shows.ts'
 import type { Quotas } from './quotas.ts'
 import type { Scheduling } from './scheduling.ts'
+import type { Stripe } from './stripe/stripe.ts'
 
 /** What the sandbox is made of, as its routes and its control see it. */
 export type Parts = {
@@ -17,5 +18,6 @@ export type Parts = {
   quotas: Quotas
   faults: Faults
   journal: Journal
+  stripe: Stripe
   reset: (seed: unknown) => void
 }

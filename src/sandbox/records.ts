@@ -101,6 +101,17 @@ export type Invitee = Dated & {
   newInvitee?: Invitee
   cancellation?: Cancellation
   noShow?: NoShow
+  payment?: Payment | undefined
+}
+
+/** As Calendly shows it: the amount in major units, as a number or as text. */
+export type Payment = {
+  external_id: string
+  provider: 'stripe' | 'paypal'
+  amount: number | string
+  currency: string
+  terms: string | null
+  successful: boolean
 }
 
 export type Subscription = Dated & {

@@ -62,7 +62,7 @@ export function inviteeBody(invitee: Invitee) {
     reschedule_url: `${site}/reschedulings/${id}`,
     routing_form_submission: null,
     ...(invitee.cancellation && { cancellation: invitee.cancellation }),
-    payment: null,
+    payment: invitee.payment ?? null,
     no_show: invitee.noShow ? { uri: invitee.noShow.uri, created_at: invitee.noShow.createdAt } : null,
     reconfirmation: null,
     scheduling_method: invitee.method,

@@ -67,7 +67,7 @@ export function eventTypeBody(eventType: EventType) {
     duration: eventType.duration,
     duration_options: null,
     internal_note: null,
-    is_paid: false,
+    is_paid: eventType.is_paid,
     kind: eventType.kind,
     locale: 'en',
     locations: eventType.locations.length > 0 ? eventType.locations : null,

@@ -11,6 +11,8 @@ import { createQuotas } from './quotas.ts'
 import { createScheduling } from './scheduling.ts'
 import { type SeedInput, seedSchema } from './seed.ts'
 import { standardSeed } from './standard.ts'
+import { standardKeys } from './stripe/keys.ts'
+import { openStripe } from './stripe/stripe.ts'
 import { createWorld } from './world.ts'
 
 export type SandboxOptions = Partial<DeliveryOptions> & {
@@ -26,7 +28,7 @@ export type SandboxOptions = Partial<DeliveryOptions> & {
 
 export type Sandbox = Awaited<ReturnType<typeof openSandbox>>
 
-/** A stand-in for Calendly on loopback, in memory. */
+/** A stand-in for Calendly, and for Stripe, on loopback, in memory. */
 export async function openSandbox({
   port = 0,
   host = '127.0.0.1',
@@ -38,10 +40,12 @@ export async function openSandbox({
   const clock = createClock(now)
   const worldFrom = (given: unknown) => createWorld(accept(seedSchema, given), clock.stamp)
   const current: Current = { clock, world: worldFrom(seed) }
-  const deliveries = openDeliveries(current, { ...calendlyPace, ...pace })
+  const options = { ...calendlyPace, ...pace }
+  const deliveries = openDeliveries(current, options)
   const faults = createFaults(random)
   const journal = createJournal()
   const { publish } = deliveries
+  const stripe = openStripe({ clock, random, ...options })
 
   function reset(given: unknown = seed) {
     const world = worldFrom(given)
@@ -50,6 +54,7 @@ export async function openSandbox({
     deliveries.reset()
     faults.clear()
     journal.clear()
+    stripe.reset()
   }
 
   const app = buildApp({
@@ -57,13 +62,17 @@ export async function openSandbox({
     deliveries,
     faults,
     journal,
+    stripe,
     links: createLinks({ current }),
     quotas: createQuotas(clock),
     reset,
     scheduling: createScheduling({ current, publish }),
     noShows: createNoShows({ current, publish })
   })
-  app.addHook('onClose', () => deliveries.close())
+  app.addHook('onClose', async () => {
+    await deliveries.close()
+    await stripe.close()
+  })
   const url = await app.listen({ port, host })
 
   const { tokens, signingKey } = current.world
@@ -74,6 +83,7 @@ export async function openSandbox({
     token: first.value,
     tokens: Object.fromEntries(tokens.map(({ name, value }) => [name, value])),
     signingKey,
+    stripeKeys: Object.fromEntries(standardKeys.map(({ name, value }) => [name, value])),
     organization: first.user.organization.uri,
     user: first.user.uri,
     close: () => app.close()

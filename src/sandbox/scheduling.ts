@@ -9,6 +9,7 @@ import type {
   EventType,
   Invitee,
   LocationChoice,
+  Payment,
   Person,
   ScheduledEvent,
   User
@@ -21,6 +22,8 @@ export type Booking = {
   choice: LocationChoice | undefined
   guests: readonly string[]
   method: 'api' | null
+  /** What is paid with once the seat is sure. */
+  pay?: (() => Payment) | undefined
 }
 
 export type Scheduling = ReturnType<typeof createScheduling>
@@ -44,7 +47,7 @@ export function createScheduling({ current, publish }: Deps) {
     }
   }
 
-  function seat(event: ScheduledEvent, person: Person, method: 'api' | null): Invitee {
+  function seat(event: ScheduledEvent, person: Person, method: 'api' | null, payment?: Payment): Invitee {
     const createdAt = clock.stamp()
     const invitee: Invitee = {
       person,
@@ -53,6 +56,7 @@ export function createScheduling({ current, publish }: Deps) {
       status: 'active',
       method,
       rescheduled: false,
+      payment,
       createdAt,
       updatedAt: createdAt
     }
@@ -62,7 +66,7 @@ export function createScheduling({ current, publish }: Deps) {
   }
 
   /** The session that invitees of a group share, or a new event. */
-  function eventAt({ eventType, start, choice, guests }: Omit<Booking, 'person' | 'method'>) {
+  function eventAt({ eventType, start, choice, guests }: Omit<Booking, 'person' | 'method' | 'pay'>) {
     const session = sessionAt(eventType, start)
     if (session) {
       session.guests = [...session.guests, ...guests]
@@ -110,10 +114,10 @@ export function createScheduling({ current, publish }: Deps) {
 
   return {
     /** Takes the slot, or throws Calendly's 400. */
-    book({ person, method, ...slot }: Booking): Invitee {
+    book({ person, method, pay, ...slot }: Booking): Invitee {
       checkChoice(slot.eventType, slot.choice)
       requireSeat(slot.eventType, slot.start)
-      const invitee = seat(eventAt(slot), person, method)
+      const invitee = seat(eventAt(slot), person, method, pay?.())
       publish([{ event: 'invitee.created', invitee }])
       return invitee
     },
@@ -136,13 +140,23 @@ export function createScheduling({ current, publish }: Deps) {
       publish([{ event: 'invitee.canceled', invitee }])
     },
 
-    /** A new event and invitee for the old ones, and two notices. The old time may overlap the new one. */
-    reschedule(old: Invitee, start: number, by: 'host' | 'invitee', reason: string | null): Invitee {
+    /**
+     * A new event and invitee for the old ones, and two notices. The old time may overlap the new one. Whether Calendly
+     * shows the payment of the old one again is not known.
+     */
+    reschedule(
+      old: Invitee,
+      start: number,
+      by: 'host' | 'invitee',
+      reason: string | null,
+      isPaymentShown = false
+    ): Invitee {
       requireActive(old, clock.now())
       const { eventType, choice, guests } = old.event
       requireSeat(eventType, start, activeInvitees(old.event) === 1 ? old.event : undefined)
       leave(old, cancellationBy(by === 'host' ? nameOfHost(old) : old.person.name, by, reason))
-      const invitee = seat(eventAt({ eventType, start, choice, guests }), old.person, null)
+      const payment = isPaymentShown ? old.payment : undefined
+      const invitee = seat(eventAt({ eventType, start, choice, guests }), old.person, null, payment)
       invitee.oldInvitee = old
       old.newInvitee = invitee
       old.rescheduled = true

@@ -102,6 +102,7 @@ const eventType = z.strictObject({
   active: z.boolean().default(true),
   secret: z.boolean().default(false),
   kind: z.enum(['solo', 'group']).default('solo'),
+  is_paid: z.boolean().default(false),
   /** Seats of a group session. */
   invitee_limit: z.int().min(1).default(1),
   duration: z.int().min(1).max(720).default(30),

@@ -1,25 +1,20 @@
 import type { FastifyInstance } from 'fastify'
-import { z } from 'zod'
 import { accept } from '../accept.ts'
 import type { Deliveries, Delivery } from '../deliveries.ts'
 import { micros } from '../identifiers.ts'
-
-const modeBody = z.strictObject({
-  duplicate: z.boolean().default(false),
-  delay_ms: z.int().min(0).default(0),
-  reorder: z.boolean().default(false),
-  withhold: z.boolean().default(false)
-})
+import { modeSchema } from '../queue.ts'
 
 /** How deliveries misbehave, and what became of each. */
 export function webhooks(app: FastifyInstance, { deliveries }: { deliveries: Deliveries }) {
   app.post('/webhooks/mode', async (request) => {
-    const mode = accept(modeBody, request.body)
+    const mode = accept(modeSchema, request.body)
     deliveries.setMode(mode)
     return mode
   })
 
   app.post('/webhooks/release', async () => ({ released: deliveries.release() }))
+
+  app.post('/webhooks/disable', async () => ({ disabled: deliveries.disable() }))
 
   app.get('/deliveries', async () => ({ deliveries: deliveries.list().map(deliveryBody) }))
 }

@@ -7,8 +7,9 @@ import type { Current } from '../current.ts'
 import { ApiError, denied, invalid } from '../errors.ts'
 import { uriOf } from '../identifiers.ts'
 import { page } from '../pages.ts'
-import type { Subscription, User } from '../records.ts'
+import type { Subscription, Token, User } from '../records.ts'
 import { subscriptionBody } from '../render.ts'
+import { isGranted } from '../scopes.ts'
 import { get } from '../world.ts'
 
 type Params = { Params: { id: string } }
@@ -59,6 +60,31 @@ export function checkAudience(
   return scope
 }
 
+/** What a kind of event needs beside `webhooks:write`, and the only scope in which it is told. */
+const rules: Readonly<Record<string, { needs: string; only?: 'organization' | 'user' }>> = {
+  invitee: { needs: 'scheduled_events:read' },
+  invitee_no_show: { needs: 'scheduled_events:read' },
+  routing_form_submission: { needs: 'routing_forms:read', only: 'organization' },
+  event_type: { needs: 'event_types:read' },
+  meeting_recap: { needs: 'meeting_recaps:read', only: 'user' },
+  contact: { needs: 'contacts:read' }
+}
+
+function checkEvents(events: readonly string[], scope: 'organization' | 'user', { scopes }: Token): void {
+  for (const event of events) {
+    const rule = rules[event.split('.')[0] ?? '']
+    if (rule?.only && rule.only !== scope) {
+      throw invalid({ parameter: 'events', message: `${event} is told in the scope ${rule.only} only` })
+    }
+    if (rule && scopes && !isGranted(scopes, rule.needs)) {
+      throw new ApiError(403, {
+        message: "This operation requires the scopes listed in the 'required_scopes' array.",
+        requiredScopes: [rule.needs]
+      })
+    }
+  }
+}
+
 export function webhookSubscriptions(app: FastifyInstance, { current }: { current: Current }) {
   function subscriptionFor(caller: User, id: string): Subscription {
     const subscription = get(current.world.subscriptions, uriOf('webhook_subscriptions', id))
@@ -72,6 +98,7 @@ export function webhookSubscriptions(app: FastifyInstance, { current }: { curren
     const caller = callerOf(request)
     const { url, events, signing_key, user, ...rest } = accept(createBody, request.body)
     const scope = checkAudience(caller, { ...rest, user })
+    checkEvents(events, scope, request.getDecorator<Token>('token'))
     const hooks = [...world.subscriptions.values()]
     if (
       hooks.some(
