@@ -143,7 +143,7 @@ export function createAvailability(deps: Deps) {
     },
 
     /** What another replica announced. */
-    hear: ({ eventType, hosts }: News) => drop(eventType, hosts),
+    hear: ({ eventType, hosts }: Omit<News, 'kind'>) => drop(eventType, hosts),
 
     learnHosts(eventType: string, hosts: readonly string[]): void {
       hostsOf.set(eventType, hosts)

@@ -46,6 +46,12 @@ export function createCache({ maxEntries, maxBytes, now }: Options) {
         return entry
       },
 
+      /** Forgets it, and what is being loaded for it. */
+      forget(key: K): void {
+        const known = entries.get(key)
+        if (known) places.delete(known)
+      },
+
       /** Forgets them all, and what is being loaded for them. */
       drop(): void {
         for (const entry of entries.values()) places.delete(entry)
@@ -81,6 +87,7 @@ export function createCache({ maxEntries, maxBytes, now }: Options) {
           const renewed = entry.loading ?? read(entry, async () => ({ value: await load(), at }), true)
           return (await renewed).value
         },
+        forget: shelf.forget,
         drop: shelf.drop
       }
     },

@@ -9,6 +9,7 @@ import { createCache } from './cache.ts'
 import { createCall } from './call.ts'
 import { usualDeadlines, within } from './deadline.ts'
 import { ExchangeError } from './errors.ts'
+import { createEventPages } from './event-pages.ts'
 import { createEventTypes } from './event-types.ts'
 import { createGovernor } from './governor.ts'
 import { createIdentify } from './identify.ts'
@@ -61,7 +62,10 @@ export type CalendlyOptions = {
 }
 
 /** What other replicas must know of: remembered times that no longer hold, or keys that changed. */
-export type News = { kind: 'availability'; eventType: string; hosts: readonly string[] } | { kind: 'keys' }
+export type News =
+  | { kind: 'availability'; eventType: string; hosts: readonly string[] }
+  | { kind: 'event_type'; eventType: string }
+  | { kind: 'keys' }
 
 /**
  * Calendly's API, made dependable. Reads throw AppError `calendly_unavailable` when Calendly cannot be reached,
@@ -100,6 +104,7 @@ export function openCalendly(options: CalendlyOptions) {
   const reads = createReads({ call, baseUrl, lane: 'resolution', now })
   const browsing = createReads({ call, baseUrl, lane: 'availability', now })
   const bookingReads = createReads({ call, baseUrl, lane: 'booking', now })
+  const comparing = createReads({ call, baseUrl, lane: 'reconciliation', now })
   const remembered = createSpareLane({ reads: browsing, bookingReads })
 
   const readMe = () => reads.get('/users/me', {}, readUser)
@@ -116,6 +121,18 @@ export function openCalendly(options: CalendlyOptions) {
     announce
   })
   const { availableTimes, timesToBook, dropAvailability, learnHosts } = availability
+  const { drop: forgetEventType, ...eventTypes } = createEventTypes({
+    reads: browsing,
+    remembered,
+    cache,
+    user,
+    learnHosts
+  })
+
+  function dropAllOf(eventType: string): void {
+    forgetEventType(eventType)
+    availability.hear({ eventType, hosts: [] })
+  }
 
   let tending: Promise<void> | undefined
   async function tend(): Promise<void> {
@@ -128,12 +145,20 @@ export function openCalendly(options: CalendlyOptions) {
 
   return {
     user,
-    ...createEventTypes({ reads: browsing, remembered, cache, user, learnHosts }),
+    ...eventTypes,
     ...createUsers({ reads: browsing, remembered, cache, user, now }),
     availableTimes,
     timesToBook,
     dropAvailability,
+    /** Forgets an event type, its times and the lists of event types, on every replica. */
+    dropEventType(eventType: string): void {
+      dropAllOf(eventType)
+      announce({ kind: 'event_type', eventType })
+    },
     ...createScheduledEvents({ reads, user }),
+    /** The same from the part of the quota that is for what can wait. */
+    unhurried: createScheduledEvents({ reads: comparing, user }),
+    ...createEventPages({ reads: comparing, user }),
     ...createBookings({ call, now, dropAvailability }),
     ...createNoShows({ call }),
     ...createSchedulingLinks({ call }),
@@ -175,6 +200,7 @@ export function openCalendly(options: CalendlyOptions) {
     /** What another replica announced; never announced again. */
     hear(news: News): void {
       if (news.kind === 'availability') availability.hear(news)
+      else if (news.kind === 'event_type') dropAllOf(news.eventType)
       else void keys.sync()
     },
     /** Forgets every answer: news may have been missed. */

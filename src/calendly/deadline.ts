@@ -16,11 +16,15 @@ export type Deadline = { headersMs: number; bodyMs: number; waitBy: number; star
 const leftForWritesMs = 5_000
 // A read that begins with its last breath fails, and that would be held against Calendly.
 const leftForReadsMs = 1_000
+// Whoever books may use more of the quota, and must hear in time that others have used up theirs.
+const readsWaitMs = 3_000
 
 export function startDeadline({ totalMs, ...phases }: Deadlines, method: string, now: number): Deadline {
+  const isRead = method === 'GET'
   const endsAt = now + totalMs
-  const startBy = endsAt - (method === 'GET' ? leftForReadsMs : leftForWritesMs)
-  return { ...phases, waitBy: startBy - 500, startBy, endsAt }
+  const startBy = endsAt - (isRead ? leftForReadsMs : leftForWritesMs)
+  const waitBy = isRead ? Math.min(now + readsWaitMs, startBy - 500) : startBy - 500
+  return { ...phases, waitBy, startBy, endsAt }
 }
 
 /** For an exchange that begins now. Throws an ExchangeError where it is too late for one. */

@@ -35,6 +35,13 @@ export function createEventTypes({ reads, remembered, cache, user, learnHosts }:
   }
 
   return {
+    /** What is remembered of it, and of all together. */
+    drop(uri: string): void {
+      eventTypes.forget(uri)
+      members.forget(uri)
+      listings.drop()
+    },
+
     /** The organisation's and the user's listings united: neither alone has every type. */
     async listEventTypes(): Promise<readonly EventType[]> {
       const { organization, uri } = await user()

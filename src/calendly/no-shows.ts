@@ -3,7 +3,7 @@ import type { Call } from './call.ts'
 import { statusOf } from './errors.ts'
 import { outcomeOf, plainRefusal, unreadable } from './outcomes.ts'
 import { pathOf } from './uris.ts'
-import { readUri } from './wire-bookings.ts'
+import { readNoShow } from './wire-bookings.ts'
 
 export function createNoShows({ call }: { call: Call }) {
   return {
@@ -14,8 +14,8 @@ export function createNoShows({ call }: { call: Call }) {
           { method: 'POST', path: '/invitee_no_shows', body: { invitee } },
           { lane: 'booking' }
         )
-        const uri = readUri(body)
-        return uri === undefined ? unreadable : { kind: 'done', uri }
+        const noShow = readNoShow(body)
+        return noShow === undefined ? unreadable : { kind: 'done', ...noShow }
       } catch (error) {
         return outcomeOf(error, plainRefusal)
       }

@@ -27,6 +27,18 @@ export function createReads({ call, baseUrl, lane, now }: Deps) {
     return readable(read(body), `GET ${path}`)
   }
 
+  /** One page of a collection, and the token of the one after it. */
+  async function getPage<T>(
+    path: string,
+    query: Query,
+    readPage: Reader<Page<T>>,
+    token: string | undefined,
+    startedAt = now()
+  ): Promise<{ items: readonly T[]; next: string | undefined }> {
+    const page = await get(path, { ...query, count: '100', page_token: token }, readPage, startedAt)
+    return { items: page.items, next: nextToken(page) }
+  }
+
   /** All pages of a collection, within the deadline of one call. */
   async function list<T>(path: string, query: Query, readPage: Reader<Page<T>>): Promise<T[]> {
     const items: T[] = []
@@ -34,9 +46,9 @@ export function createReads({ call, baseUrl, lane, now }: Deps) {
     const startedAt = now()
     let token: string | undefined
     do {
-      const page = await get(path, { ...query, count: '100', page_token: token }, readPage, startedAt)
+      const page = await getPage(path, query, readPage, token, startedAt)
       items.push(...page.items)
-      token = nextToken(page)
+      token = page.next
       if (token && (seen.has(token) || seen.size === mostPages)) {
         throw new AppError('calendly_unavailable', `The pages of ${path} do not end`)
       }
@@ -55,7 +67,7 @@ export function createReads({ call, baseUrl, lane, now }: Deps) {
     return readable(nextPageToken ?? url.searchParams.get('page_token') ?? undefined, 'next_page')
   }
 
-  return { get, list }
+  return { get, getPage, list }
 }
 
 export type Reads = ReturnType<typeof createReads>

@@ -188,8 +188,12 @@ function buffersAround(
 
 export const readEvent = reader(resource(scheduledEvent))
 export const readEvents = reader(page(scheduledEvent))
+/** The same, with nothing in place of what cannot be read: of many, one must not lose the others. */
+export const readAnyEvents = reader(page(optional(scheduledEvent)))
 export const readInvitee = reader(resource(invitee))
 export const readInvitees = reader(page(invitee))
+export const readAnyInvitees = reader(page(optional(invitee)))
 export const readCancellation = reader(resource(cancellation))
+export const readNoShow = reader(resource(noShow))
 /** The one thing a booking's answer must have to count as done. */
 export const readUri = reader(resource(z.object({ uri: text }).transform(({ uri }) => uri)))
