@@ -1,93 +1,64 @@
 import { type Kysely, type Selectable, sql } from 'kysely'
 import type { Delivery, DeliveryStatus } from '../core/deliveries.ts'
-import type { InboxTables } from '../core/inbox.ts'
-import { fromNow, instant } from './instant.ts'
+import { fromNow } from './instant.ts'
 import type { Tables } from './tables.ts'
 
-export function createDeliveryRows(db: Kysely<Tables>): InboxTables['deliveries'] {
-  return {
-    async takeDue() {
-      const row = await db
-        .selectFrom('deliveries')
-        .selectAll()
-        .where('status', '=', 'received')
-        .where('due_at', '<=', sql<number>`now()`)
-        .orderBy('due_at')
-        .limit(1)
-        .forUpdate()
-        .skipLocked()
-        .executeTakeFirst()
-      return row && toDelivery(row)
-    },
-
-    async takeStale(leaseMs) {
-      const row = await db
-        .updateTable('deliveries')
-        .set({ due_at: fromNow(leaseMs) })
-        .where('id', '=', (eb) =>
-          eb
-            .selectFrom('deliveries')
-            .select('id')
-            .where('status', '=', 'quarantined')
-            .where('due_at', '<=', sql<number>`now()`)
-            .orderBy('due_at')
-            .limit(1)
-            .forUpdate()
-            .skipLocked()
-        )
-        .returningAll()
-        .executeTakeFirst()
-      return row && toDelivery(row)
-    },
-
-    async settle(id, status, reason) {
-      await db
-        .updateTable('deliveries')
-        .set({
-          status,
-          due_at: null,
-          ...(reason !== undefined && { reason }),
-          ...(status === 'processed' && { processed_at: fromNow(0), reason: null })
-        })
-        .where('id', '=', id)
-        .execute()
-    },
-
-    async fail(id, reason, retryInMs) {
-      await db
-        .updateTable('deliveries')
-        .set({
-          attempts: sql`attempts + 1`,
-          reason,
-          ...(retryInMs === undefined ? { status: 'dead', due_at: null } : { due_at: fromNow(retryInMs) })
-        })
-        .where('id', '=', id)
-        .execute()
-    }
-  }
+/** One statement: the ids of those that were not there before, which are durable once it resolves. */
+export async function insertDeliveries(
+  db: Kysely<Tables>,
+  deliveries: readonly Delivery[]
+): Promise<ReadonlySet<string>> {
+  // In one order everywhere: two statements with the same copies would wait for each other.
+  const ordered = deliveries.toSorted((one, other) => Buffer.compare(one.digest, other.digest))
+  let end = 1
+  const rows = ordered.map(({ body, ...delivery }) => {
+    const start = end
+    end += digestBytes + body.length
+    return { ...rowOf(delivery), start, size: body.length }
+  })
+  // What cannot be read has nothing to wait for. All bytes as one parameter: each as its own would cost more than all the rest.
+  const bytes = Buffer.concat(ordered.flatMap(({ digest, body }) => [digest, body]))
+  const { rows: fresh } = await sql<{ id: string }>`
+    insert into deliveries
+      (id, tenant_id, slot, digest, body, event, subject, signed_at, status, reason, attempts, due_at)
+    select id, tenant_id, slot, substring(bytes from start for ${digestBytes}::int),
+      substring(bytes from start + ${digestBytes}::int for size), event, subject, to_timestamp(signed), status, reason,
+      attempts, case when reason = 'unreadable' then null else now() end
+    from
+      json_to_recordset(${JSON.stringify(rows)}::text::json) as sent (
+        id text, tenant_id text, slot text, event text, subject text, signed float8, status text,
+        reason text, attempts int, start int, size int),
+      (select ${bytes}::bytea as bytes) as held
+    order by start
+    on conflict (tenant_id, digest) do nothing
+    returning id`.execute(db)
+  return new Set(fresh.map(({ id }) => id))
 }
 
-/** Durable once resolved. False when the same bytes are there already. */
-export async function insertDelivery(db: Kysely<Tables>, delivery: Delivery): Promise<boolean> {
-  const inserted = await db
-    .insertInto('deliveries')
-    .values({
-      id: delivery.id,
-      tenant_id: delivery.tenantId,
-      slot: delivery.slot ?? null,
-      digest: delivery.digest,
-      body: delivery.body,
-      event: delivery.event ?? null,
-      signed_at: instant(delivery.signedAt),
-      status: delivery.status,
-      reason: delivery.reason ?? null,
-      // What cannot be read has nothing to wait for.
-      ...(delivery.reason === 'unreadable' && { due_at: null })
-    })
-    .onConflict((conflict) => conflict.columns(['tenant_id', 'digest']).doNothing())
-    .returning('id')
-    .executeTakeFirst()
-  return inserted !== undefined
+const digestBytes = 32
+
+const rowOf = (delivery: Omit<Delivery, 'body'>) => ({
+  id: delivery.id,
+  tenant_id: delivery.tenantId,
+  slot: delivery.slot,
+  event: delivery.event,
+  subject: delivery.subject,
+  signed: delivery.signedAt / 1000,
+  status: delivery.status,
+  reason: delivery.reason,
+  attempts: delivery.attempts
+})
+
+/** Believes what was set aside as stale: the same bytes have come freshly signed. */
+export async function believeDelivery(db: Kysely<Tables>, tenantId: string, digest: Buffer): Promise<void> {
+  await db
+    .updateTable('deliveries')
+    .set({ status: 'received', reason: null, attempts: 0, due_at: fromNow(0) })
+    .where('tenant_id', '=', tenantId)
+    .where('digest', '=', digest)
+    .where('status', '=', 'quarantined')
+    .where('reason', 'in', ['stale', 'subject_not_found'])
+    .execute()
 }
 
 export async function findDelivery(
@@ -119,7 +90,7 @@ export async function inboxState(db: Kysely<Tables>): Promise<InboxState> {
   return { waiting, dead, lagMs: Math.round(lag_ms), lastReceivedAt: last ?? undefined }
 }
 
-function toDelivery(row: Selectable<Tables['deliveries']>): Delivery {
+export function toDelivery(row: Selectable<Tables['deliveries']>): Delivery {
   return {
     id: row.id,
     tenantId: row.tenant_id,
@@ -127,6 +98,7 @@ function toDelivery(row: Selectable<Tables['deliveries']>): Delivery {
     body: row.body,
     digest: row.digest,
     event: row.event ?? undefined,
+    subject: row.subject ?? undefined,
     signedAt: row.signed_at,
     status: row.status as DeliveryStatus,
     reason: row.reason ?? undefined,

@@ -44,8 +44,15 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
   return constraint === undefined || (error as { constraint?: unknown }).constraint === constraint
 }
 
-/** Whether the transaction failed only because of the others beside it: serialization failure or deadlock. */
+/** Somebody beside us was first: what was read before is not so any more. */
+export class TransactionConflict extends Error {}
+
+/**
+ * Whether the transaction failed only because of the others beside it: serialization failure, deadlock, or what was
+ * found out to be one.
+ */
 export function isTransactionConflict(error: unknown): boolean {
+  if (error instanceof TransactionConflict) return true
   const code = codeOf(error)
   return code === '40001' || code === '40P01'
 }

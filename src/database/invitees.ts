@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { BookingTables, InviteeLink } from '../core/booking-tables.ts'
+import { TransactionConflict } from './failures.ts'
 import type { Tables } from './tables.ts'
 
 export function createInvitees(db: Kysely<Tables>): BookingTables['invitees'] {
@@ -30,7 +31,16 @@ export function createInvitees(db: Kysely<Tables>): BookingTables['invitees'] {
             .where('invitees.booking_id', '=', bookingId)
         )
         .returning('uri')
-        .executeTakeFirstOrThrow(() => new Error('the invitee belongs to another booking'))
+        .executeTakeFirstOrThrow(() => new TransactionConflict('the invitee belongs to another booking'))
+    },
+
+    async reassign(tenantId, from, to) {
+      await db
+        .updateTable('invitees')
+        .set({ booking_id: to })
+        .where('tenant_id', '=', tenantId)
+        .where('booking_id', '=', from)
+        .execute()
     }
   }
 }

@@ -1,4 +1,4 @@
-import { type Kysely, sql, type Transaction } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Tables } from './tables.ts'
 
 /**
@@ -49,7 +49,7 @@ export function createLeases(db: Kysely<Tables>) {
 export type Leases = ReturnType<typeof createLeases>
 
 /** Whether `epoch` is still the latest; if so it stays that until the transaction ends. */
-export async function isCurrentEpoch(tx: Transaction<Tables>, name: string, epoch: number): Promise<boolean> {
+export async function isCurrentEpoch(tx: Kysely<Tables>, name: string, epoch: number): Promise<boolean> {
   const row = await tx
     .selectFrom('leases')
     .select('epoch')

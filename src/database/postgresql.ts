@@ -25,11 +25,12 @@ export function openPostgresql(options: Options): Source {
     keepAliveInitialDelayMillis: 10_000,
     application_name: 'calendly-gateway',
     types: { getTypeParser: (id, format) => parsers[id] ?? pg.types.getTypeParser(id, format) },
-    // Statements of our own, because `options` in the URL would replace the pool's.
+    // Statements of our own, because `options` in the URL would replace the pool's. Compiling takes longer than
+    // any of our queries, and a table that was never analyzed is enough for it.
     // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for it, its types do not know
     onConnect: async (client) => {
       await client.query(
-        `set timezone = 'UTC'; set datestyle = 'ISO'; set intervalstyle = 'postgres';
+        `set timezone = 'UTC'; set datestyle = 'ISO'; set intervalstyle = 'postgres'; set jit = off;
          set statement_timeout = ${statementTimeoutMs};
          set idle_in_transaction_session_timeout = ${statementTimeoutMs}`
       )
@@ -40,9 +41,19 @@ export function openPostgresql(options: Options): Source {
   pool.on('error', (error) => log.warn({ err: error }, 'idle database connection lost'))
   pool.on('connect', (client) => client.on('error', () => {}))
 
+  // Whoever waits for a connection when the pool is closed would wait for ever.
+  const waiting = new Set<(error: Error) => void>()
+  function connect(): Promise<pg.PoolClient> {
+    const { promise, resolve, reject } = Promise.withResolvers<pg.PoolClient>()
+    waiting.add(reject)
+    const take = (client: pg.PoolClient) => (waiting.delete(reject) ? resolve(client) : client.release(true))
+    pool.connect().then(take, reject)
+    return promise.finally(() => waiting.delete(reject))
+  }
+
   return {
     acquire: async () => {
-      const client = await pool.connect()
+      const client = await connect()
       // Whatever is asked after an answer that never came would wait behind it.
       let isStuck = false
       return {
@@ -58,7 +69,12 @@ export function openPostgresql(options: Options): Source {
         release: (isBroken) => client.release(isBroken || isStuck)
       }
     },
-    close: () => pool.end()
+    close: async () => {
+      const ended = pool.end()
+      for (const giveUp of waiting) giveUp(new Error('Connection terminated: the pool is closed'))
+      waiting.clear()
+      await ended
+    }
   }
 }
 

@@ -112,6 +112,7 @@ export type Tables = {
     digest: Buffer
     body: Buffer
     event: string | null
+    subject: string | null
     signed_at: Instant
     received_at: NowInstant
     status: string
@@ -119,6 +120,87 @@ export type Tables = {
     attempts: Generated<number>
     due_at: OptionalInstant
     processed_at: OptionalInstant
+  }
+  event_subjects: { tenant_id: string; subject: string; sequence: number }
+  events: {
+    id: string
+    tenant_id: string
+    type: string
+    subject: string
+    sequence: number
+    at: Instant
+    body: Buffer
+    written: Generated<number>
+    position: number | null
+  }
+  events_head: { is_only: Generated<boolean>; position: number }
+  event_endpoints: {
+    id: string
+    tenant_id: string
+    url: string
+    types: string[]
+    description: string | null
+    status: string
+    disabled_reason: string | null
+    failing_since: OptionalInstant
+    created_at: Instant
+    updated_at: Instant
+  }
+  event_endpoint_secrets: {
+    id: Generated<number>
+    endpoint_id: string
+    secret: Buffer
+    expires_at: OptionalInstant
+  }
+  event_deliveries: {
+    endpoint_id: string
+    event_id: string
+    position: number
+    subject: string
+    status: string
+    attempts: Generated<number>
+    due_at: OptionalInstant
+    last_attempt_at: OptionalInstant
+    last_status: number | null
+    last_error: string | null
+    last_duration_ms: number | null
+  }
+  webhook_slots: {
+    slot: string
+    tenant_id: string
+    signing_key: Buffer
+    made: Generated<number>
+    created_at: Instant
+    retire_at: OptionalInstant
+  }
+  calendly_subscriptions: {
+    tenant_id: string
+    slot: string | null
+    uri: string | null
+    callback_url: string
+    state: string
+    scope: string | null
+    events: string[]
+    retry_started_at: OptionalInstant
+    missed_since: OptionalInstant
+    created_at: OptionalInstant
+    checked_at: Instant
+  }
+  reconciliations: {
+    id: string
+    tenant_id: string
+    kind: string
+    trigger: string
+    requested_by: string | null
+    status: string
+    range_from: OptionalInstant
+    range_to: OptionalInstant
+    place: ColumnType<unknown, string | null | undefined, string | null>
+    report: Json
+    failure: string | null
+    created_at: Instant
+    started_at: OptionalInstant
+    finished_at: OptionalInstant
   }
   leases: { name: string; epoch: Generated<number>; holder: string | null; expires_at: Instant }
   calendly_keys: {
@@ -167,5 +249,69 @@ export type Tables = {
     action: string
     subject: string
     detail: Json
+  }
+  refund_policies: {
+    tenant_id: string
+    name: string
+    version: number
+    tiers: Json
+    host_cancel_percent_hundredths: number
+    no_show_percent_hundredths: number
+    clock: string
+    created_at: Instant
+  }
+  charges: {
+    tenant_id: string
+    id: string
+    payment_intent: string | null
+    booking_id: string
+    currency: string
+    captured: number
+    reserved: Generated<number>
+    elsewhere: Generated<number>
+    refunded: number
+    dispute: string | null
+    livemode: boolean
+    look_at: OptionalInstant
+    looks: Generated<number>
+    looked_at: Instant
+    created_at: Instant
+  }
+  refunds: {
+    id: string
+    tenant_id: string
+    booking_id: string
+    charge: string
+    status: string
+    trigger: string
+    amount: number
+    currency: string
+    idempotency_key: string | null
+    stripe_refund: string | null
+    details: Json
+    resolve_at: OptionalInstant
+    version: number
+    created_at: Instant
+    updated_at: Instant
+  }
+  ledger_entries: {
+    id: Generated<number>
+    tenant_id: string
+    transaction_id: string
+    charge: string
+    refund_id: string | null
+    account: string
+    amount: number
+    currency: string
+    at: Instant
+  }
+  payment_tasks: {
+    tenant_id: string
+    booking_id: string
+    kind: string
+    details: Json
+    attempts: Generated<number>
+    due_at: NowInstant
+    created_at: Instant
   }
 }
