@@ -2,7 +2,9 @@ import { type AuditTables, actorOf } from './audit.ts'
 import type { BookingReads, BookingTables } from './booking-tables.ts'
 import type { EventType } from './calendly.ts'
 import type { Caller } from './callers.ts'
+import { AppError } from './errors.ts'
 import type { EventTypes } from './event-types.ts'
+import { isPolicy } from './refund-policies.ts'
 import { defaultSettings, type EventTypeSettings } from './settings.ts'
 import type { System } from './system.ts'
 
@@ -14,7 +16,9 @@ export type ConfiguredEventType = EventType & { settings: EventTypeSettings }
 
 type Deps = {
   system: Pick<System, 'now'>
-  transact: <T>(work: (tables: Pick<BookingTables, 'settings'> & AuditTables) => Promise<T>) => Promise<T>
+  transact: <T>(
+    work: (tables: Pick<BookingTables, 'settings' | 'policies'> & AuditTables) => Promise<T>
+  ) => Promise<T>
   reads: Pick<BookingReads, 'allSettings'>
   eventTypes: EventTypes
 }
@@ -48,12 +52,16 @@ export function createEventTypeSettings({ system, transact, reads, eventTypes }:
       return { ...eventType, settings: all.get(eventType.uri) ?? defaultSettings }
     },
 
-    /** Replaces them all. Bookings and holds keep the buffers that they were made with. */
+    /** Replaces them all. Bookings and holds keep what they were made with. Throws `validation_failed`. */
     async put(caller: Caller, id: string, settings: EventTypeSettings): Promise<EventTypeSettings> {
       const { tenantId } = caller
       const { uri } = await eventTypes.get(tenantId, id)
       const at = system.now()
       await transact(async (tables) => {
+        if (!(await isPolicy(tables, tenantId, settings.refundPolicy))) {
+          const fault = { pointer: '#/refund_policy', detail: 'is the name of no refund policy' }
+          throw new AppError('validation_failed', undefined, { faults: [fault] })
+        }
         await tables.settings.put(tenantId, uri, settings, at)
         await tables.audit.add({
           tenantId,
