@@ -1,4 +1,5 @@
 import type { Booking, BookingStatus, Change } from './booking.ts'
+import { joinedPayment } from './booking-payment.ts'
 import type { CancellationFact, EventFact, InviteeFact } from './calendly.ts'
 
 /** The one table of what may become of a booking. */
@@ -61,7 +62,7 @@ export function confirmed(booking: Booking, at: number, invitee: InviteeFact, ev
   return revise(booking, at, {
     status: 'confirmed',
     calendly: referencesOf(invitee),
-    payment: invitee.payment ?? booking.payment,
+    payment: joinedPayment(booking.payment, invitee.payment),
     rejection: undefined,
     resolution: undefined,
     ...(event && partsOf(booking, event))
@@ -118,7 +119,7 @@ export function bookingFromFact(
     calendly: referencesOf(invitee),
     payment: invitee.payment,
     reschedules: [],
-    noShow: invitee.noShow !== undefined,
+    noShow: false,
     version: 1,
     createdAt: at,
     updatedAt: at
@@ -139,7 +140,9 @@ export function canceled(booking: Booking, at: number, fact: CancellationFact | 
       cancelerType: intent?.cancelerType ?? (fact?.cancelerType === 'host' ? 'host' : 'invitee'),
       canceledBy: intent?.canceledBy ?? fact?.canceledBy,
       reason: fact?.reason ?? intent?.reason,
-      canceledAt: fact?.createdAt ?? intent?.requestedAt ?? at
+      canceledAt: fact?.createdAt ?? intent?.requestedAt ?? at,
+      requestedAt: intent?.requestedAt,
+      refund: intent?.refund
     }
   })
 }

@@ -1,13 +1,7 @@
-import type {
-  Answer,
-  CancellationFact,
-  EventFact,
-  EventHost,
-  EventLocation,
-  PaymentFact,
-  Tracking
-} from './calendly.ts'
+import type { BookingPayment } from './booking-payment.ts'
+import type { Answer, CancellationFact, EventFact, EventHost, EventLocation, Tracking } from './calendly.ts'
 import type { ProblemCode } from './errors.ts'
+import type { RefundWish } from './payment-task.ts'
 import type { Buffers } from './settings.ts'
 
 export type BookingStatus = 'pending' | 'unknown' | 'confirmed' | 'canceled' | 'rejected' | 'needs_attention'
@@ -27,6 +21,9 @@ export type Cancellation = {
   canceledBy?: string | undefined
   reason?: string | undefined
   canceledAt: number
+  /** Of one that we were asked for: when, and what is to happen to the money. */
+  requestedAt?: number | undefined
+  refund?: RefundWish | undefined
 }
 
 /** A change that was begun: our own durable word on who asked for it and what Calendly was told. */
@@ -39,6 +36,8 @@ export type Change =
       canceledBy: string
       reason?: string | undefined
       scope: 'invitee' | 'event'
+      /** What is to happen to the money: by the policy where nothing was said. */
+      refund?: RefundWish | undefined
     }
   | Reschedule
   | {
@@ -78,6 +77,27 @@ export type Overruled = { of: 'old' | 'new' } & (
   | { kind: 'canceled'; fact?: CancellationFact | undefined }
   | { kind: 'moved'; newInvitee?: string | undefined }
 )
+
+/**
+ * `at`: when we learned of it. `requestedAt`: of a reschedule of ours, which it tells from others to the same time.
+ * `invitee`: URI of the one that it led to.
+ */
+export type Move = {
+  from: number
+  to: number
+  at: number
+  requestedAt?: number | undefined
+  invitee?: string | undefined
+}
+
+/** One invitee of a booking that moves. Without `startTime` it was only named by a neighbour. */
+export type Place = {
+  /** URI; undefined where the answer was lost that would have named it. */
+  invitee?: string | undefined
+  startTime?: number | undefined
+  /** By Calendly's clock. */
+  createdAt?: number | undefined
+}
 
 export type Rejection = {
   code: ProblemCode
@@ -135,18 +155,25 @@ export type Booking = {
     cancelUrl?: string | undefined
     rescheduleUrl?: string | undefined
   }
-  payment?: PaymentFact | { provider: 'stripe'; paymentIntent: string } | undefined
+  payment?: BookingPayment | undefined
+  /** As its event type's was when it was made. */
+  refundPolicy?: { name: string; version: number } | undefined
   cancellation?: Cancellation | undefined
   change?: Change | undefined
-  /** `requestedAt`: of a reschedule of ours, which it tells from others to the same time. */
-  reschedules: readonly { from: number; to: number; at: number; requestedAt?: number | undefined }[]
+  reschedules: readonly Move[]
+  /** Where it has been, oldest first, as far as heard of; kept once it has moved. */
+  path?: readonly Place[] | undefined
+  /** The booking that it turned out to be a part of. */
+  mergedInto?: string | undefined
   /** Why the latest reschedule of ours came to nothing. */
   refusedReschedule?: RefusedReschedule | undefined
   noShow: boolean
   /** Calendly's URI of the no-show. */
   noShowUri?: string | undefined
-  /** When that became so, by Calendly's clock; known of what Calendly reported. */
+  /** When that became so, by Calendly's clock, where Calendly said. */
   noShowAt?: number | undefined
+  /** URIs of no-shows that have been removed: a late word of one of them is old. */
+  pastNoShows?: readonly string[] | undefined
   rejection?: Rejection | undefined
   resolution?: Resolution | undefined
   version: number

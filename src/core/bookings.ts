@@ -14,6 +14,9 @@ import { checkHold, heldRules, heldTime, useHold } from './hold-use.ts'
 import type { Execution } from './idempotency.ts'
 import { createId } from './ids.ts'
 import type { Outcomes } from './outcomes.ts'
+import type { PaymentCheck } from './payment-check.ts'
+import { planReading } from './refund-plan.ts'
+import { presentPolicy } from './refund-policies.ts'
 import { checkRequirements } from './requirements.ts'
 import { buffersOf, isTooSoon } from './settings.ts'
 import { claimMode } from './slots.ts'
@@ -28,6 +31,7 @@ type Deps = {
   outcomes: Outcomes
   conflicts: Pick<Conflicts, 'refuseIfTaken' | 'lost'>
   claimRules: ClaimRuleBook
+  payments: Pick<PaymentCheck, 'checkIntent'>
   calendly: {
     eventTypeUri: (text: string) => string | undefined
     getEventType: (tenantId: string, uri: string) => Promise<EventType>
@@ -41,7 +45,7 @@ type Deps = {
 type Plan = { asked: Asked; time: Pick<Wanted, 'hosts' | 'mode' | 'replaces'>; rules: ClaimRules }
 
 export function createBookings(deps: Deps) {
-  const { system, cursors, transact, reads, outcomes, conflicts, claimRules, calendly } = deps
+  const { system, cursors, transact, reads, outcomes, conflicts, claimRules, payments, calendly } = deps
 
   return {
     /**
@@ -52,14 +56,17 @@ export function createBookings(deps: Deps) {
       if (execution.subject !== undefined) return resume(caller, execution.subject)
       if (request.startTime <= system.now()) throw new AppError('start_time_in_past')
       const eventType = await suitedType(caller, request)
-      const plan = await planOf(caller, request, eventType)
+      const [plan] = await Promise.all([
+        planOf(caller, request, eventType),
+        payments.checkIntent(caller.tenantId, request.paymentIntent)
+      ])
       const id = createId('bkg', system)
-      const booking = draftBooking({ id, tenantId: caller.tenantId }, system.now(), request, {
+      const draft = draftBooking({ id, tenantId: caller.tenantId }, system.now(), request, {
         eventType,
         hosts: plan.time.hosts,
         buffers: buffersOf(plan.rules.settings)
       })
-      const taken = await claim(caller, booking, plan, execution)
+      const { taken, booking } = await claim(caller, draft, plan, execution)
       if (taken.kind !== 'taken') throw await conflicts.lost(plan.asked, taken.kind)
       return answerOf(await submit(booking, execution))
     },
@@ -129,17 +136,26 @@ export function createBookings(deps: Deps) {
   }
 
   /** Writes the intent and takes the time, or neither. */
-  async function claim(caller: Caller, booking: Booking, plan: Plan, execution: Execution): Promise<Taken> {
-    const { id, holdId, tenantId, eventType, isGroup, startTime, endTime, createdAt } = booking
-    return attemptClaim(transact, async (tables) => {
+  async function claim(
+    caller: Caller,
+    draft: Booking,
+    plan: Plan,
+    execution: Execution
+  ): Promise<{ taken: Taken; booking: Booking }> {
+    const { id, holdId, tenantId, eventType, isGroup, startTime, endTime, createdAt } = draft
+    let booking = draft
+    const taken = await attemptClaim(transact, async (tables) => {
+      booking = { ...draft, refundPolicy: await presentPolicy(tables, tenantId, eventType) }
       await tables.bookings.insert(booking, submissionLeaseMs)
       const detail = holdId === undefined ? {} : { hold_id: holdId }
       await tables.timeline.add(booking, { at: createdAt, type: 'requested', detail })
       await execution.begin(tables, id)
+      await planReading(tables, booking)
       if (holdId !== undefined) await useHold(tables, caller, holdId, booking, id, createdAt)
       const time = { tenantId, eventType, isGroup, startTime, endTime, ...plan.time }
       return claimTime(tables, { ...time, ownerId: id }, plan.rules)
     })
+    return { taken, booking }
   }
 
   /** From here on it may be booked: an outcome that cannot be written down is unknown, not a failure to try again. */

@@ -1,7 +1,8 @@
 import { actorOf, itself } from './audit.ts'
-import { accepted, arrange, isForeign, isLive, type KeyOwner } from './calendly-key.ts'
+import { accepted, arrange, isForeign, isLive, type KeyOwner, type KeyPolicy } from './calendly-key.ts'
 import { entryOf, rewrite } from './calendly-key-changes.ts'
 import { tokensOf, withEnvironment } from './calendly-key-environment.ts'
+import { announce } from './calendly-key-news.ts'
 import { createOwnKeys, type LiveKey, toLiveKey } from './calendly-key-own.ts'
 import {
   type CalendlyKeyRows,
@@ -26,6 +27,7 @@ type Deps = {
   vault: Vault
   /** By name, in order of preference. */
   environment: readonly { name: string; token: string }[]
+  policy: KeyPolicy
   log: Record<'warn' | 'error', (fields: object, phrase: string) => void>
 }
 
@@ -33,7 +35,7 @@ type Deps = {
  * The keys of the connected tenant with their tokens. Those of the environment are kept without one: a replica uses
  * the token that it was started with, also while the key of that name already belongs to a later one's.
  */
-export function createCalendlyKeySource({ system, transact, keys, vault, environment, log }: Deps) {
+export function createCalendlyKeySource({ system, transact, keys, vault, environment, policy, log }: Deps) {
   const tokens = tokensOf(environment)
   const own = createOwnKeys(tokens, system)
   const unreadable = new Set<string>()
@@ -73,11 +75,13 @@ export function createCalendlyKeySource({ system, transact, keys, vault, environ
     }
   }
 
-  async function refuse({ calendlyKeys, audit }: CalendlyKeyTables, key: KeptKey, by?: Actor): Promise<void> {
+  async function refuse(tables: CalendlyKeyTables, key: KeptKey, by?: Actor): Promise<void> {
+    const { calendlyKeys, audit } = tables
     const entry = entryOf(key, 'refused', actorIs(by), system.now())
     const { detail, at } = entry
-    await calendlyKeys.put({ ...key, invalidSince: at })
-    await calendlyKeys.note([{ ...key, kind: 'invalid', occasion: String(at), detail, at }])
+    const refused = { ...key, invalidSince: at }
+    await calendlyKeys.put(refused)
+    await announce(tables, refused, policy, [{ kind: 'invalid', occasion: String(at), detail, at }])
     await audit.add(entry)
   }
 
@@ -99,12 +103,13 @@ export function createCalendlyKeySource({ system, transact, keys, vault, environ
 
     /** Calendly accepted it. False: it is another organization's and must never be used. */
     async accepted(which: Named, owner: KeyOwner, by?: Actor): Promise<boolean> {
-      const isOurs = await transact(async ({ calendlyKeys, audit }) => {
+      const isOurs = await transact(async (tables) => {
+        const { calendlyKeys, audit } = tables
         const rows = await calendlyKeys.lock(tenantId)
         const key = find(rows.filter(isLive), which)
         const others = rows.filter((row) => row !== key)
         if (isForeign(others, owner.organization)) {
-          if (key && key.invalidSince === undefined) await refuse({ calendlyKeys, audit }, key, by)
+          if (key && key.invalidSince === undefined) await refuse(tables, key, by)
           return false
         }
         const after = key && accepted(key, owner)

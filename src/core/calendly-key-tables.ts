@@ -1,5 +1,6 @@
 import type { AuditTables } from './audit.ts'
 import type { CalendlyKey } from './calendly-key.ts'
+import type { NewsTables } from './events.ts'
 
 /** `sealedToken` is there for keys that came through the API and are not revoked. */
 export type KeptKey = CalendlyKey & { sealedToken?: Buffer | undefined }
@@ -37,7 +38,7 @@ export type CalendlyKeyRows = {
 
 export type KeyId = Pick<CalendlyKey, 'tenantId' | 'name' | 'fingerprint'>
 
-export type CalendlyKeyTables = AuditTables & { calendlyKeys: CalendlyKeyRows }
+export type CalendlyKeyTables = AuditTables & NewsTables & { calendlyKeys: CalendlyKeyRows }
 
 export type TransactKeys = <T>(work: (tables: CalendlyKeyTables) => Promise<T>) => Promise<T>
 

@@ -1,7 +1,14 @@
 import { itself } from './audit.ts'
 import { ageDaysOf, type KeyPolicy, revoked, warningsOf } from './calendly-key.ts'
 import { entryOf, rewrite } from './calendly-key-changes.ts'
-import { type CalendlyKeyRows, type KeptKey, sealPurpose, type TransactKeys } from './calendly-key-tables.ts'
+import { announce } from './calendly-key-news.ts'
+import {
+  type CalendlyKeyRows,
+  type KeptKey,
+  type KeyNotice,
+  sealPurpose,
+  type TransactKeys
+} from './calendly-key-tables.ts'
 import { connectedTenant as tenantId } from './connection.ts'
 import type { System } from './system.ts'
 import type { Vault } from './vault.ts'
@@ -9,7 +16,7 @@ import type { Vault } from './vault.ts'
 type Deps = {
   system: Pick<System, 'now'>
   transact: TransactKeys
-  keys: Pick<CalendlyKeyRows, 'list' | 'reseal' | 'note'>
+  keys: Pick<CalendlyKeyRows, 'list' | 'reseal'>
   vault: Vault
   calendly: { syncKeys: () => Promise<void> }
   policy: KeyPolicy
@@ -39,16 +46,23 @@ export function createUpkeep({ system, transact, keys, vault, calendly, policy, 
 
   async function warn(rows: readonly KeptKey[]): Promise<void> {
     const at = system.now()
-    const due = rows.flatMap((key) =>
-      warningsOf(key, policy, at).map((kind) => {
-        const { lastFour, usageCount } = key
-        const detail = { last_four: lastFour, age_days: ageDaysOf(key, at), usage_count: usageCount }
-        return { ...key, kind, occasion: '', detail, at }
-      })
-    )
-    for (const { name, kind, detail } of await keys.note(due)) {
+    if (rows.every((key) => warningsOf(key, policy, at).length === 0)) return
+    const given = await transact(async (tables) => {
+      const given: KeyNotice[] = []
+      for (const key of await tables.calendlyKeys.lock(tenantId)) {
+        given.push(...(await announce(tables, key, policy, noticesOf(key, at))))
+      }
+      return given
+    })
+    for (const { name, kind, detail } of given) {
       log.warn({ calendly_key: name, warning: kind, ...detail }, 'a Calendly key should be replaced')
     }
+  }
+
+  function noticesOf(key: KeptKey, at: number) {
+    const { lastFour, usageCount } = key
+    const detail = { last_four: lastFour, age_days: ageDaysOf(key, at), usage_count: usageCount }
+    return warningsOf(key, policy, at).map((kind) => ({ kind, occasion: '', detail, at }))
   }
 
   /** Puts the current encryption key's seal on tokens that carry the one before. */

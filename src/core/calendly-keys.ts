@@ -2,6 +2,7 @@ import { actorOf } from './audit.ts'
 import { isInUse, isLive, type KeyOwner, type KeyPolicy, promoted, retired, revoked } from './calendly-key.ts'
 import { createAddition, type NewKey } from './calendly-key-addition.ts'
 import { entryOf, rewrite } from './calendly-key-changes.ts'
+import { announce } from './calendly-key-news.ts'
 import { type ShownKey, show, type UserQuota } from './calendly-key-shown.ts'
 import type { CalendlyKeySource } from './calendly-key-source.ts'
 import type { CalendlyKeyRows, CalendlyKeyTables, KeptKey } from './calendly-key-tables.ts'
@@ -18,7 +19,7 @@ const retirementMs = 24 * 3_600_000
 type Deps = {
   system: Pick<System, 'now'>
   transact: <T>(work: (tables: CalendlyKeyTables & IdempotencyTables) => Promise<T>) => Promise<T>
-  keys: Pick<CalendlyKeyRows, 'list' | 'reseal' | 'note'>
+  keys: Pick<CalendlyKeyRows, 'list' | 'reseal'>
   source: Pick<CalendlyKeySource, 'tokenOf' | 'accepted' | 'refused'>
   vault: Vault
   calendly: {
@@ -71,7 +72,7 @@ export function createCalendlyKeys(deps: Deps) {
       await tables.audit.add(entry)
       if (action === 'promoted') {
         const { detail, at } = entry
-        await tables.calendlyKeys.note([{ ...key, kind: 'rotated', occasion: String(at), detail, at }])
+        await announce(tables, key, policy, [{ kind: 'rotated', occasion: String(at), detail, at }])
       }
       return after
     })

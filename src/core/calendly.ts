@@ -159,12 +159,18 @@ export type EventFact = {
   updatedAt?: number | undefined
 }
 
-/** One verified and readable webhook. `invitee` and `scheduledEvent` are there for `invitee.*` and `invitee_no_show.*`. */
+/**
+ * One verified and readable webhook. `invitee` and `scheduledEvent` are there for what is known of `invitee.*` and
+ * `invitee_no_show.*`, `eventType`, a URI, for `event_type.*` where Calendly named it.
+ */
 export type CalendlyDelivery = {
   event: string
+  /** URI of the resource that it speaks of. */
+  subject?: string | undefined
   createdAt?: number | undefined
   invitee?: InviteeFact | undefined
   scheduledEvent?: EventFact | undefined
+  eventType?: string | undefined
 }
 
 /** What `POST /invitees` is asked. All six tracking keys are sent. */
@@ -220,7 +226,7 @@ export type CancelOutcome =
 
 /** `refused`: nothing was done, and why, in Calendly's own words. */
 export type NoShowOutcome =
-  | { kind: 'done'; uri: string }
+  | { kind: 'done'; uri: string; createdAt?: number | undefined }
   | { kind: 'refused'; detail: string }
   | NotDone
   | Ambiguous

@@ -1,6 +1,7 @@
 import type { Booking, Change } from './booking.ts'
 import type { BookingTables } from './booking-tables.ts'
 import type { CancellationFact } from './calendly.ts'
+import type { CancelIntent } from './cancel-request.ts'
 import { recordCanceled } from './recording.ts'
 import type { Standing } from './standing.ts'
 
@@ -16,11 +17,17 @@ export async function cancelBeside(
   now: number
 ): Promise<void> {
   if (intent?.kind === 'cancel' && intent.cancelerType !== 'invitee') {
-    await recordCanceled(tables, { ...other, change: other.change ?? intent }, now, fact)
+    await recordCanceled(tables, { ...other, change: other.change ?? forOthers(intent) }, now, fact)
     return
   }
   const canceledBy = fact?.cancelerType === 'invitee' ? undefined : fact?.canceledBy
-  await recordCanceled(tables, other, now, { cancelerType: 'host', canceledBy, createdAt: fact?.createdAt })
+  const createdAt = fact?.createdAt ?? intent?.requestedAt
+  await recordCanceled(tables, other, now, { cancelerType: 'host', canceledBy, createdAt })
+}
+
+/** An amount was named for one payment alone: the others' go by the policy. */
+function forOthers(intent: CancelIntent): CancelIntent {
+  return typeof intent.refund === 'object' ? { ...intent, refund: 'policy' } : intent
 }
 
 /** What Calendly is told, and tells everybody in the event: why one invitee cancels is nothing of the others'. */

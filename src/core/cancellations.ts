@@ -1,36 +1,35 @@
-import { type Booking, type CancelerType, type Change, resolutionOf, sessionOf } from './booking.ts'
+import { type Booking, resolutionOf, sessionOf } from './booking.ts'
 import { revise } from './booking-changes.ts'
 import type { BookingReads, BookingTables, Transact } from './booking-tables.ts'
 import type { CancellationFact, CancelOutcome, EventFact, InviteeFact } from './calendly.ts'
 import type { Caller } from './callers.ts'
 import { cancelBeside, reasonFor } from './cancel-beside.ts'
+import {
+  type CancelIntent,
+  type CancelRequest,
+  groupEvent,
+  intentOf,
+  isCanceling,
+  refuse,
+  refuseShared
+} from './cancel-request.ts'
 import { AppError } from './errors.ts'
 import type { Execution } from './idempotency.ts'
+import type { PaymentCheck } from './payment-check.ts'
 import { lockBooking, note, recordCanceled } from './recording.ts'
 import { recordOldCanceled } from './reschedule-records.ts'
-import { needsResolving } from './reschedule-refusals.ts'
 import { isRescheduling } from './rescheduling.ts'
 import { hasNeighbours } from './seats.ts'
 import { findStanding, type Standing, unseen } from './standing.ts'
 import { submissionLeaseMs } from './submission.ts'
 import type { System } from './system.ts'
 
-export type CancelRequest = {
-  reason?: string | undefined
-  cancelerType: CancelerType
-  /** What is to happen to the money; kept with the intent. */
-  refund: 'policy' | 'full' | 'none' | { amount: number }
-  /** Calendly can only cancel a whole event: `event` says that the others in it may go too. */
-  scope: 'invitee' | 'event'
-}
-
-type CancelIntent = Extract<Change, { kind: 'cancel' }>
-
 type Deps = {
   system: System
   transact: Transact
   reads: Pick<BookingReads, 'find'>
   lookupsMs: readonly number[]
+  payments: Pick<PaymentCheck, 'checkWish'>
   calendly: {
     cancelEvent: (event: string, reason?: string) => Promise<CancelOutcome>
     findEvent: (uri: string) => Promise<EventFact | undefined>
@@ -40,16 +39,17 @@ type Deps = {
 }
 
 /** What was asked for is written first and then sought until it is done or Calendly refuses it. */
-export function createCancellations({ system, transact, reads, lookupsMs, calendly }: Deps) {
+export function createCancellations({ system, transact, reads, lookupsMs, payments, calendly }: Deps) {
   return {
     /** The booking as it is now: `canceled`, or with a `change` that is still under way. */
     async cancel(caller: Caller, id: string, request: CancelRequest, execution: Execution): Promise<Booking> {
       const booking = await reads.find(caller.tenantId, id)
       if (!booking) throw new AppError('booking_not_found')
       if (isCanceling(booking)) return booking
-      refuse(booking, request, system.now())
+      refuse(booking, system.now())
       const standing = booking.isGroup ? await findStanding(calendly, booking.calendly) : unseen
       refuseShared(standing, request.scope)
+      await payments.checkWish(booking, request.refund)
       const begun = await transact((tables) => begin(tables, booking, request, standing, execution))
       if (!begun.isOurs) return begun.booking
       const result = await proceed(begun.booking, standing).catch((error: unknown) => {
@@ -122,7 +122,7 @@ export function createCancellations({ system, transact, reads, lookupsMs, calend
     await execution.begin(tables, booking.id)
     if (isCanceling(booking)) return { booking, isOurs: false }
     const now = system.now()
-    refuse(booking, request, now)
+    refuse(booking, now)
     if (standing.kind === 'active' && booking.isGroup && request.scope !== 'event') {
       await refuseNeighbours(tables, booking)
     }
@@ -154,7 +154,9 @@ export function createCancellations({ system, transact, reads, lookupsMs, calend
       const booking = await lockBooking(tables, asked)
       const now = system.now()
       for (const other of others) {
-        if (other.id === asked.id || other.status !== 'confirmed') continue
+        // Who was moved out of the event is not canceled with it.
+        const isGone = other.status !== 'confirmed' || other.change?.kind === 'move'
+        if (other.id === asked.id || isGone) continue
         if (isRescheduling(other)) await recordOldCanceled({ tables, now, isActor: false }, other, fact)
         else await cancelBeside(tables, other, asked.change, fact, now)
       }
@@ -190,45 +192,3 @@ export function createCancellations({ system, transact, reads, lookupsMs, calend
 }
 
 export type Cancellations = ReturnType<typeof createCancellations>
-
-/** Done, or asked for already: once more changes nothing. */
-function isCanceling({ status, change }: Booking): boolean {
-  return status === 'canceled' || change?.kind === 'cancel'
-}
-
-function groupEvent(): AppError {
-  return new AppError('group_event', 'Calendly can only cancel it for everybody: send scope "event".')
-}
-
-function refuseShared(standing: Standing, scope: CancelRequest['scope']): void {
-  if (standing.kind === 'active' && standing.isShared && scope !== 'event') throw groupEvent()
-}
-
-function refuse(booking: Booking, { refund }: CancelRequest, now: number): void {
-  const refusal = (detail: string) => new AppError('not_cancelable', detail)
-  if (booking.status === 'rejected') throw refusal('It was rejected.')
-  if (booking.status === 'needs_attention') throw refusal(needsResolving)
-  if (booking.status !== 'confirmed') throw refusal('Its outcome is not known yet.')
-  if (booking.change) throw refusal('It is being rescheduled.')
-  if (booking.startTime <= now) throw refusal('It has begun.')
-  if (refund === 'full' || typeof refund === 'object') {
-    throw new AppError(
-      'not_refundable',
-      'No payment of this booking can be refunded here: send refund "none" or "policy".'
-    )
-  }
-}
-
-function intentOf(
-  booking: Booking,
-  { cancelerType, reason, scope }: CancelRequest,
-  now: number
-): CancelIntent {
-  const names = {
-    invitee: booking.invitee.name ?? booking.invitee.firstName ?? 'invitee',
-    host: booking.hosts[0]?.name ?? 'host',
-    system: 'system'
-  }
-  const canceledBy = names[cancelerType]
-  return { kind: 'cancel', state: 'pending', requestedAt: now, cancelerType, canceledBy, reason, scope }
-}

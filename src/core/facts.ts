@@ -1,10 +1,15 @@
-import { type Booking, isUnresolved } from './booking.ts'
-import { bookingFromFact, completed, confirmed, revise } from './booking-changes.ts'
+import type { Booking } from './booking.ts'
+import { bookingFromFact, completed, confirmed } from './booking-changes.ts'
 import type { BookingTables, InviteeLink } from './booking-tables.ts'
-import type { EventFact, InviteeFact } from './calendly.ts'
-import { bookingOf, isMovedOn, linksOf } from './fact-subject.ts'
+import type { CancellationFact, EventFact, InviteeFact } from './calendly.ts'
+import { type Heard, isUnheard, learnOfPast, leave, moveAway, moveTo } from './fact-moves.ts'
+import { subjectOf } from './fact-subject.ts'
 import { createId } from './ids.ts'
+import { isOnPath, pathOf, placed } from './path.ts'
+import { learnPayment } from './payment-words.ts'
 import { claimFact, learnSeats, note, reclaim, recordCanceled } from './recording.ts'
+import { planReading } from './refund-plan.ts'
+import { presentPolicy } from './refund-policies.ts'
 import type { Writer } from './reschedule-ends.ts'
 import { applyWhileRescheduling } from './reschedule-facts.ts'
 import { recordLeftover } from './reschedule-records.ts'
@@ -12,10 +17,13 @@ import { isLeftover, isRescheduling, type Rescheduling } from './rescheduling.ts
 import { buffersOf } from './settings.ts'
 import type { System } from './system.ts'
 
-/** How long the second half of a reschedule may take before it is looked for. */
-const secondHalfMs = 60_000
-
 export type FactSource = 'webhook' | 'reconciliation'
+
+type Found = Heard & {
+  source: FactSource
+  own: InviteeLink | undefined
+  booking: Booking | undefined
+}
 
 /**
  * Applies what Calendly reports of an invitee, whoever caused it, in any order and any number of
@@ -30,27 +38,24 @@ export function createFacts({ system }: { system: System }) {
       event: EventFact,
       source: FactSource
     ): Promise<void> {
-      const known = await linksOf(tables, tenantId, invitee)
-      const booking = await bookingOf(tables, tenantId, known, invitee, event)
-      // Once more under the booking's lock: another worker may just have applied a neighbour.
-      const links = booking ? await linksOf(tables, tenantId, invitee) : known
-      const own = links.find(({ uri }) => uri === invitee.uri)
-      if (own?.state === 'canceled' || own?.state === 'moved') return
-      await learnSeats(tables, tenantId, event, system.now())
-      const found = { tables, tenantId, invitee, event, source, links, own, booking }
-      if (booking && isRescheduling(booking)) return applyMeanwhile(found, booking)
-      if (booking && !own && isLeftover(booking, invitee, event)) {
+      const now = system.now()
+      const subject = await subjectOf(tables, tenantId, { invitee, event, now })
+      const { own } = subject
+      const booking = subject.booking && (await learnPayment(tables, subject.booking, invitee, now))
+      const found = { tables, tenantId, invitee, event, source, now, ...subject, booking }
+      if (own?.state === 'canceled' || own?.state === 'moved') {
+        if (booking && isUnheard(booking, invitee)) await learnOfPast(found, booking)
+        return
+      }
+      await learnSeats(tables, tenantId, event, now)
+      if (!booking) return applyAt(found, await record(found))
+      if (isRescheduling(booking)) return applyMeanwhile(found, booking)
+      if (!own && isLeftover(booking, invitee, event)) {
         await recordLeftover(writerOf(found), booking, invitee, event)
         return
       }
-      if (booking) await closePredecessor(found, booking)
-      if (invitee.status === 'active') return applyActive(found)
-      return invitee.rescheduled ? applyMovedAway(found) : applyCanceled(found)
+      return applyTo(found, booking)
     }
-  }
-
-  function writerOf({ tables }: Found): Writer {
-    return { tables, now: system.now(), isActor: false }
   }
 
   /** Of a booking that we are rescheduling ourselves. */
@@ -58,49 +63,48 @@ export function createFacts({ system }: { system: System }) {
     const { invitee, event } = found
     const writer = writerOf(found)
     const { booking, isDone } = await applyWhileRescheduling(writer, rescheduling, invitee, event)
-    if (isDone) return
-    return invitee.rescheduled ? applyMovedAway({ ...found, booking }) : applyCanceled({ ...found, booking })
+    if (!isDone) await applyTo(found, booking)
   }
 
-  type Found = {
-    tables: BookingTables
-    tenantId: string
-    invitee: InviteeFact
-    event: EventFact
-    source: FactSource
-    /** What is known of the invitee and of its neighbours. */
-    links: readonly InviteeLink[]
-    own: InviteeLink | undefined
-    booking: Booking | undefined
-  }
-
-  /** Who is moved here was heard of first here: a late word of the one it was moved from must not be a booking of its own. */
-  async function closePredecessor(
-    { tables, tenantId, invitee, links }: Found,
-    { id }: Booking
-  ): Promise<void> {
-    const { oldInvitee: uri } = invitee
-    if (uri === undefined || links.some((link) => link.uri === uri)) return
-    await tables.invitees.put(tenantId, { uri, bookingId: id, state: 'moved' })
-  }
-
-  async function applyActive(found: Found): Promise<void> {
-    const { tables, tenantId, invitee, event } = found
-    const before = found.booking ?? (await record(found))
-    await tables.invitees.put(tenantId, { uri: invitee.uri, bookingId: before.id, state: 'active' })
-    if (!found.booking) return
-
-    const { invitee: current } = before.calendly
-    // Where we have heard of none yet, what names a predecessor has been moved since.
-    const isMove = current === undefined ? isMovedOn(before, invitee, event) : current !== invitee.uri
-    if (isMove) {
-      const moved = await move(found, before)
-      await tables.claims.release(tenantId, moved.id)
-      return claimFact(tables, moved)
+  async function applyTo(found: Found, booking: Booking): Promise<void> {
+    switch (whereOf(found, booking)) {
+      case 'elsewhere':
+        return link(found, booking, found.invitee.status === 'active' ? 'active' : 'canceled')
+      case 'before':
+        await learnOfPast(found, booking)
+        return link(found, booking, 'moved')
+      case 'further':
+        return applyMove(found, booking)
+      case 'here':
+        await leave(found, booking, found.invitee.oldInvitee)
+        return found.invitee.status === 'active' ? applyActive(found, booking) : applyAt(found, booking)
     }
-    const isKnown = before.status === 'confirmed' && before.calendly.invitee === invitee.uri
-    if (isKnown) return complete(found, before)
-    const after = confirmed(before, system.now(), invitee, event)
+  }
+
+  async function applyMove(found: Found, before: Booking): Promise<void> {
+    const { tables, tenantId, invitee } = found
+    const moved = await moveTo(found, before)
+    await tables.claims.release(tenantId, moved.id)
+    if (invitee.status === 'active') await claimFact(tables, moved)
+    return applyAt(found, moved)
+  }
+
+  /** The booking stands where the fact has it. */
+  async function applyAt(found: Found, booking: Booking): Promise<void> {
+    const { tables, now, invitee } = found
+    if (invitee.status === 'active') return link(found, booking, 'active')
+    if (invitee.rescheduled) return moveAway(found, booking)
+    await link(found, booking, 'canceled')
+    if (booking.status === 'canceled') return
+    const calendly = { ...booking.calendly, invitee: invitee.uri, event: invitee.event }
+    await recordCanceled(tables, { ...booking, calendly }, now, cancellationIn(found))
+  }
+
+  async function applyActive(found: Found, before: Booking): Promise<void> {
+    const { tables, invitee, event, now } = found
+    await link(found, before, 'active')
+    if (before.status === 'confirmed' && before.calendly.invitee !== undefined) return complete(found, before)
+    const after = confirmed(before, now, invitee, event)
     await tables.bookings.update(after)
     await note(tables, after, 'confirmed', { calendly_invitee: invitee.uri })
     // A rejected booking has given its time back.
@@ -109,107 +113,74 @@ export function createFacts({ system }: { system: System }) {
   }
 
   /** The answer to our own booking names no room; the webhook does. */
-  async function complete({ tables, event }: Found, before: Booking): Promise<void> {
-    const after = completed(before, system.now(), event)
+  async function complete({ tables, event, now }: Found, before: Booking): Promise<void> {
+    const after = completed(before, now, event)
     if (after === before) return
     await tables.bookings.update(after)
     await reclaim(tables, before, after)
   }
 
-  /** The second half of a reschedule: the booking keeps its id and goes to another time. */
-  async function move({ tables, tenantId, invitee, event, links }: Found, before: Booking): Promise<Booking> {
-    const now = system.now()
-    for (const uri of new Set([before.calendly.invitee, invitee.oldInvitee])) {
-      const isFree = !links.some((link) => link.uri === uri && link.bookingId !== before.id)
-      if (uri && isFree) await tables.invitees.put(tenantId, { uri, bookingId: before.id, state: 'moved' })
-    }
-    const after = {
-      ...confirmed(before, now, invitee, event),
-      change: undefined,
-      buffers: buffersOf(await tables.settings.get(tenantId, before.eventType)),
-      reschedules: [...before.reschedules, { from: before.startTime, to: event.startTime, at: now }]
-    }
-    await tables.bookings.update(after)
-    await note(tables, after, 'rescheduled', {
-      from: new Date(before.startTime).toISOString(),
-      to: new Date(event.startTime).toISOString(),
-      calendly_invitee: invitee.uri
-    })
-    return after
-  }
-
-  /** The first half of a reschedule: the old time is free, the new one is still to be reported. */
-  async function applyMovedAway(found: Found): Promise<void> {
-    const { tables, tenantId, invitee, event } = found
-    const booking = found.booking ?? (await record(found))
-    await tables.invitees.put(tenantId, { uri: invitee.uri, bookingId: booking.id, state: 'moved' })
-    if (invitee.newInvitee !== undefined) {
-      const [successor] = await tables.invitees.find(tenantId, [invitee.newInvitee])
-      if (!successor) {
-        await tables.invitees.put(tenantId, {
-          uri: invitee.newInvitee,
-          bookingId: booking.id,
-          state: 'expected'
-        })
-      }
-    }
-    if (booking.calendly.invitee !== undefined && booking.calendly.invitee !== invitee.uri) return
-    const now = system.now()
-    if (booking.change?.kind === 'cancel') {
-      await note(tables, booking, 'cancel_failed', { detail: 'It was rescheduled first.' })
-    }
-    // To be moved it must have been there: an outcome that was still open is settled by that.
-    const base = isUnresolved(booking) ? confirmed(booking, now, invitee, event) : revise(booking, now, {})
-    const after: Booking = {
-      ...base,
-      change: {
-        kind: 'move',
-        state: 'pending',
-        requestedAt: invitee.cancellation?.createdAt ?? now,
-        newInvitee: invitee.newInvitee
-      },
-      resolution: undefined,
-      calendly: { ...base.calendly, invitee: invitee.uri, event: invitee.event }
-    }
-    await tables.bookings.update(after, secondHalfMs)
-    await note(tables, after, 'reschedule_started', { calendly_invitee: invitee.newInvitee ?? null })
-    await tables.claims.release(tenantId, booking.id)
-  }
-
-  async function applyCanceled(found: Found): Promise<void> {
-    const { tables, tenantId, invitee, own } = found
-    const booking = found.booking ?? (await record(found))
-    await tables.invitees.put(tenantId, { uri: invitee.uri, bookingId: booking.id, state: 'canceled' })
-    if (booking.status === 'canceled') return
-    const current = booking.calendly.invitee
-    // Canceled where it was moved to, before we have heard that it was moved.
-    const isNext = own?.state === 'expected' || (current !== undefined && current === invitee.oldInvitee)
-    if (current !== undefined && current !== invitee.uri && !isNext) return
-    const calendly = { ...booking.calendly, invitee: invitee.uri, event: invitee.event }
-    const known = isNext ? await move(found, booking) : { ...booking, calendly }
-    await recordCanceled(tables, known, system.now(), invitee.cancellation)
-  }
-
-  async function record({ tables, tenantId, invitee, event, source, links }: Found): Promise<Booking> {
+  async function record(found: Found): Promise<Booking> {
+    const { tables, tenantId, invitee, event, source, now } = found
     const id = createId('bkg', system)
+    const path = placed([], invitee, event.startTime)
     const booking = {
-      ...bookingFromFact({ id, tenantId, source }, system.now(), invitee, event),
+      ...bookingFromFact({ id, tenantId, source }, now, invitee, event),
       buffers: buffersOf(await tables.settings.get(tenantId, event.eventType ?? '')),
-      sessionId: await sessionIdOf(tables, tenantId, invitee)
+      refundPolicy: await presentPolicy(tables, tenantId, event.eventType ?? ''),
+      sessionId: await sessionIdOf(tables, tenantId, invitee),
+      ...(path.length > 1 && { path })
     }
     await tables.bookings.insert(booking)
-    const { oldInvitee } = invitee
-    // A late word of the one it was moved from must not become a booking of its own.
-    if (oldInvitee !== undefined && !links.some(({ uri }) => uri === oldInvitee)) {
-      await tables.invitees.put(tenantId, { uri: oldInvitee, bookingId: id, state: 'moved' })
-    }
-    await note(tables, booking, 'recorded', { source, calendly_invitee: invitee.uri })
+    await leave(found, booking, invitee.oldInvitee)
+    // Of one that was canceled before it was heard of, its end is all there is to tell.
+    const isOver = invitee.status === 'canceled' && !invitee.rescheduled
+    const detail = { source, calendly_invitee: invitee.uri }
+    await note(tables, booking, 'recorded', detail, isOver ? null : 'booking.confirmed')
+    await planReading(tables, booking)
     if (invitee.status === 'active') await claimFact(tables, booking)
     return booking
   }
 }
 
 export type Facts = ReturnType<typeof createFacts>
+
+function writerOf({ tables, now }: Found): Writer {
+  return { tables, now, isActor: false }
+}
+
+function link(
+  { tables, tenantId, invitee: { uri } }: Found,
+  { id }: Booking,
+  state: InviteeLink['state']
+): Promise<void> {
+  return tables.invitees.put(tenantId, { uri, bookingId: id, state })
+}
+
+/** Where nobody says when it was canceled, it was at its last change and not when we heard of it. */
+function cancellationIn({ invitee, event }: Found): CancellationFact {
+  const { createdAt = event.cancellation?.createdAt ?? invitee.updatedAt } = invitee.cancellation ?? {}
+  return { ...invitee.cancellation, createdAt }
+}
+
+/** Where a fact's invitee lies, seen from where its booking is. `elsewhere`: it is no place of it. */
+function whereOf(
+  { invitee, own, event }: Found,
+  booking: Booking
+): 'before' | 'here' | 'further' | 'elsewhere' {
+  const path = pathOf(booking)
+  const { invitee: present } = booking.calendly
+  const neighbours = [invitee.uri, invitee.oldInvitee, invitee.newInvitee]
+  const isNamed = present === undefined || own === undefined || own.state === 'expected'
+  if (!isNamed && !neighbours.some((uri) => isOnPath(path, uri))) return 'elsewhere'
+  const along = placed(path, invitee, event.startTime)
+  const at = along.findIndex(({ invitee: uri }) => uri === invitee.uri)
+  const is = along.findIndex(({ invitee: uri }) => uri === present)
+  if (at === is) return 'here'
+  // Its answer was lost, and this is what it became.
+  if (is === -1 && present === undefined) return 'here'
+  return at < is ? 'before' : 'further'
+}
 
 /** Who books through one of our scheduling links is in the session that it was made for. */
 async function sessionIdOf(

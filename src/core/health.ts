@@ -1,5 +1,8 @@
 import { type Caller, hasScope } from './callers.ts'
 import { connectedTenant } from './connection.ts'
+import type { EventLogState } from './event-log.ts'
+import type { ReconciliationTotals } from './reconciliation-report.ts'
+import type { RefundTotals } from './refund-report.ts'
 import { isHealthy, type SubscriptionReport } from './subscription.ts'
 import type { System } from './system.ts'
 
@@ -79,20 +82,38 @@ export type KeyReport = CalendlyReport['keys'][number] & {
 
 type Inbox = { waiting: number; dead: number; lagMs: number; lastReceivedAt?: number | undefined }
 
+/** What other services are still to be told. */
+export type OutboxState = {
+  pending: number
+  /** Given up. */
+  dead: number
+  /** How late the attempt is that should have been made first. */
+  lagMs: number
+  /** When the oldest event happened that somebody is still to be told of. */
+  oldestPendingAt?: number | undefined
+  endpoints: { enabled: number; disabled: number }
+}
+
 type Deps = {
   system: Pick<System, 'now' | 'sleep'>
   database: {
+    eventLog: { state: () => Promise<EventLogState> }
     kind: string
     ping: () => Promise<void>
     schemaIsCurrent: () => Promise<boolean>
     inbox: { state: () => Promise<Inbox> }
+    outbox: { state: () => Promise<OutboxState> }
     oldestUnresolved: () => Promise<number | undefined>
     incidents: () => Promise<{ bookingOverlaps: number; holdsLost: number; secondPosts: number }>
+    reconciliations: { totals: () => Promise<ReconciliationTotals> }
+    refundTotals: () => Promise<RefundTotals>
   }
   calendly: { health: () => CalendlyReport; quotas: () => Promise<readonly QuotaReport[]> }
   keys: () => Promise<readonly KeyReport[]>
-  /** Undefined until it has been looked for, and where none is kept. */
-  subscription: () => SubscriptionReport | undefined
+  /** Undefined until any replica has looked for it, and where none is kept. */
+  subscription: () => Promise<SubscriptionReport | undefined>
+  /** Of events, by outcome. */
+  attempts: () => Readonly<Record<'delivered' | 'failed' | 'dead', number>>
   version: string
 }
 
@@ -100,7 +121,7 @@ type Deps = {
 const patienceMs = 3_000
 
 /** How the service and what it stands on are doing. Nothing here asks Calendly: probes must not use its quota. */
-export function createHealth({ system, database, calendly, keys, subscription, version }: Deps) {
+export function createHealth({ system, database, calendly, keys, subscription, attempts, version }: Deps) {
   const startedAt = system.now()
   let isDraining = false
   let requests = 0
@@ -130,40 +151,55 @@ export function createHealth({ system, database, calendly, keys, subscription, v
 
     /** The queues are only looked at where somebody may see them: strangers may ask as often as they like. */
     async service(isDetailed: boolean) {
-      const [isReachable = false, inbox] = await Promise.all([
+      const [isReachable = false, inbox, outbox] = await Promise.all([
         soon(() => database.ping().then(() => true)),
-        isDetailed ? soon(database.inbox.state) : undefined
+        isDetailed ? soon(database.inbox.state) : undefined,
+        isDetailed ? soon(database.outbox.state) : undefined
       ])
       return {
         isOk: isReachable && !isDraining,
         version,
         uptimeMs: system.now() - startedAt,
         database: { engine: database.kind, isReachable },
-        inbox
+        inbox,
+        outbox
       }
     },
 
-    calendlyStatus: (): CalendlyHealth => statusOf(calendly.health(), subscription()),
+    /** Attempts to tell other services are this process's own; the rest is undefined while the database does not answer. */
+    async deliveries() {
+      const [log, outbox] = await Promise.all([soon(database.eventLog.state), soon(database.outbox.state)])
+      return { attempts: attempts(), log, outbox }
+    },
+
+    /** Undefined while the database does not answer. */
+    refundTotals: () => soon(database.refundTotals),
+
+    calendlyStatus: async (): Promise<CalendlyHealth> =>
+      statusOf(calendly.health(), await soon(subscription)),
 
     /** What the database would have to say is undefined while it does not answer. */
     async calendlyDetails() {
-      const [known, quotas, inbox, oldestUnresolvedAt, incidents] = await Promise.all([
+      const [known, seen, quotas, inbox, oldestUnresolvedAt, incidents, reconciliations] = await Promise.all([
         soon(keys),
+        soon(subscription),
         soon(calendly.quotas),
         soon(database.inbox.state),
         soon(database.oldestUnresolved),
-        soon(database.incidents)
+        soon(database.incidents),
+        soon(database.reconciliations.totals)
       ])
       const report = calendly.health()
       return {
         report,
-        subscription: subscription(),
+        subscription: seen,
         callsPerRequest: requests === 0 ? 0 : report.calls / requests,
         keys: known?.filter(({ state }) => state !== 'revoked') ?? report.keys,
         quotas,
         inbox,
         oldestUnresolvedAt,
-        incidents
+        incidents,
+        reconciliations
       }
     }
   }
@@ -177,6 +213,7 @@ export function createHealth({ system, database, calendly, keys, subscription, v
 }
 
 export type Health = ReturnType<typeof createHealth>
+export type DeliveryReport = Awaited<ReturnType<Health['deliveries']>>
 export type ServiceReport = Awaited<ReturnType<Health['service']>>
 export type CalendlyDetails = Awaited<ReturnType<Health['calendlyDetails']>>
 

@@ -3,7 +3,8 @@ import type { BookingTables } from './booking-tables.ts'
 import type { Caller } from './callers.ts'
 import type { ClaimRules, Wanted } from './claiming.ts'
 import { AppError } from './errors.ts'
-import { assertHoldMay, type Hold, type HoldStatus } from './hold.ts'
+import { assertHoldMay, type Hold } from './hold.ts'
+import { recordLost } from './hold-loss.ts'
 import { defaultSettings } from './settings.ts'
 
 type Time = { eventType: string; startTime: number }
@@ -79,11 +80,11 @@ export async function giveHoldBack(
   const { tenantId, id, holdId } = booking
   const hold = holdId === undefined ? undefined : await tables.holds.lock(tenantId, holdId)
   if (hold?.status !== 'used' || hold.bookingId !== id) return
-  const become = async (status: HoldStatus) => {
+  const become = async (status: 'expired' | 'active') => {
     assertHoldMay(hold, status)
     await tables.holds.setStatus(hold, status, now)
   }
-  if (code === 'slot_unavailable') return become('lost')
+  if (code === 'slot_unavailable') return recordLost(tables, hold, now)
   if (hold.isExpired) return become('expired')
   const hosts = await tables.claims.take({
     tenantId,
@@ -97,5 +98,5 @@ export async function giveHoldBack(
     expiresInMs: hold.leftMs
   })
   // Something of a fact's may lie there by now.
-  return become(hosts ? 'active' : 'lost')
+  return hosts ? become('active') : recordLost(tables, hold, now)
 }

@@ -35,8 +35,9 @@ type Deps = {
 
 /** The search for a booking whose answer was lost. */
 export function createLookUp({ calendly, schedule }: Deps) {
-  /** Whether a human is to be asked. */
-  const isOverdue = ({ since }: Resolution, now: number) => now - since >= schedule.attentionMs
+  /** Whether a human is to be asked: not before somebody has looked. */
+  const isOverdue = ({ since, lookups }: Resolution, now: number) =>
+    lookups > 0 && now - since >= schedule.attentionMs
 
   return {
     /** By e-mail, event type and the exact start; the rest is what `isIt` says. Undefined where it cannot be read. */
@@ -82,11 +83,15 @@ export function createLookUp({ calendly, schedule }: Deps) {
 
     isOverdue,
 
-    nextMs({ lookups }: Resolution): number {
-      const { lookupsMs, absenceMs } = schedule
+    nextMs({ lookups, since }: Resolution, now: number): number {
+      const { lookupsMs, absenceMs, attentionMs } = schedule
+      const [firstMs = absenceMs] = lookupsMs
       const planned = lookupsMs[Math.min(lookups, lookupsMs.length - 1)] ?? absenceMs
       // The second look is what proves an absence: no sooner than it can, and not much later.
-      return lookups === 1 ? Math.max(planned, absenceMs) : planned
+      const wantedMs = lookups === 1 ? Math.max(planned, absenceMs) : planned
+      // Not long after a human is due; who is late already may still prove an absence.
+      const leftMs = since + attentionMs - now
+      return Math.min(wantedMs, Math.max(leftMs, firstMs, Math.min(absenceMs, attentionMs)))
     }
   }
 }

@@ -1,7 +1,7 @@
 import { type Booking, isSought } from './booking.ts'
 import type { BookingTables, ClaimInTheWay, ClaimRequest } from './booking-tables.ts'
 import { isHoldId } from './claim-timeline.ts'
-import { assertHoldMay } from './hold.ts'
+import { recordLost } from './hold-loss.ts'
 import { isPosting, isRescheduling } from './rescheduling.ts'
 
 type Fact = Omit<ClaimRequest, 'mode'>
@@ -38,16 +38,14 @@ export async function takeAnyway(
 
 /** The hold ends as `lost`. Of one that is used or over nothing changes. */
 export async function loseHold(
-  { holds, claims }: BookingTables,
+  tables: BookingTables,
   tenantId: string,
   holdId: string,
   at: number
 ): Promise<void> {
-  const hold = await holds.lock(tenantId, holdId)
-  await claims.release(tenantId, holdId)
-  if (hold?.status !== 'active' || hold.isExpired) return
-  assertHoldMay(hold, 'lost')
-  await holds.setStatus(hold, 'lost', at)
+  const hold = await tables.holds.lock(tenantId, holdId)
+  await tables.claims.release(tenantId, holdId)
+  if (hold?.status === 'active' && !hold.isExpired) await recordLost(tables, hold, at)
 }
 
 /** A fact has Calendly's word; all else is what we guess or hope. */

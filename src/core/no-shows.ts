@@ -7,6 +7,7 @@ import type { Caller } from './callers.ts'
 import { AppError } from './errors.ts'
 import type { Execution } from './idempotency.ts'
 import { lockBooking, note } from './recording.ts'
+import { forgetNoShowRefund, planNoShowRefund } from './refund-plan.ts'
 import type { System } from './system.ts'
 
 type Deps = {
@@ -21,6 +22,12 @@ type Deps = {
 }
 
 type Failure = Exclude<NoShowOutcome, { kind: 'done' }>
+type NoShowFact = NonNullable<InviteeFact['noShow']>
+
+/** How many removed ones are remembered. */
+const mostPast = 10
+/** Calendly dates its webhooks by the second. */
+const secondMs = 1_000
 
 /**
  * Tells Calendly who did not appear, and takes it back. How it stands there is read before anything is asked and whenever
@@ -31,15 +38,15 @@ export function createNoShows({ system, transact, reads, calendly }: Deps) {
     /** The booking with its no-show. Throws `calendly_rejected`, of what has not begun too, and `calendly_unavailable`. */
     async mark(caller: Caller, id: string, execution: Execution): Promise<Booking> {
       const seen = await readSeat(caller, id)
-      const noShowUri = seen.noShow?.uri ?? (await markAt(seen))
-      return write(caller, id, { invitee: seen.uri, noShowUri }, execution)
+      const noShow = seen.noShow ?? (await markAt(seen))
+      return write(caller, id, { invitee: seen.uri, noShow }, execution)
     },
 
     /** The booking without a no-show, also where there was none. Throws as `mark` does. */
     async remove(caller: Caller, id: string): Promise<Booking> {
       const seen = await readSeat(caller, id)
       if (seen.noShow) await removeAt(seen, seen.noShow.uri)
-      return write(caller, id, { invitee: seen.uri })
+      return write(caller, id, { invitee: seen.uri, removed: seen.noShow?.uri })
     }
   }
 
@@ -54,12 +61,12 @@ export function createNoShows({ system, transact, reads, calendly }: Deps) {
     return seen
   }
 
-  async function markAt({ uri }: InviteeFact): Promise<string> {
+  async function markAt({ uri }: InviteeFact): Promise<NoShowFact> {
     const outcome = await calendly.markNoShow(uri)
-    if (outcome.kind === 'done') return outcome.uri
+    if (outcome.kind === 'done') return outcome
     const standing = outcome.kind === 'not_done' ? undefined : await calendly.findInvitee(uri)
     if (!standing?.noShow) throw problemOf(outcome)
-    return standing.noShow.uri
+    return standing.noShow
   }
 
   async function removeAt({ uri }: InviteeFact, noShow: string): Promise<void> {
@@ -72,7 +79,7 @@ export function createNoShows({ system, transact, reads, calendly }: Deps) {
   async function write(
     caller: Caller,
     id: string,
-    { invitee, noShowUri }: { invitee: string; noShowUri?: string },
+    { invitee, noShow, removed }: { invitee: string; noShow?: NoShowFact; removed?: string | undefined },
     execution?: Execution
   ): Promise<Booking> {
     return transact(async (tables) => {
@@ -80,7 +87,8 @@ export function createNoShows({ system, transact, reads, calendly }: Deps) {
       await execution?.begin(tables, id)
       // Moved or canceled meanwhile: it was another appointment's.
       if (booking.calendly.invitee !== invitee) return booking
-      return recordNoShow(tables, booking, noShowUri, { now: system.now(), by: actorOf(caller) })
+      const occasion = { now: system.now(), by: actorOf(caller), at: noShow?.createdAt, removed }
+      return recordNoShow(tables, booking, noShow?.uri, occasion)
     })
   }
 }
@@ -91,7 +99,9 @@ type Occasion = {
   now: number
   by: string
   /** When it became so, by Calendly's clock, where Calendly said so. */
-  at?: number
+  at?: number | undefined
+  /** One that ends with it, though it may never have been written down. */
+  removed?: string | undefined
 }
 
 /** Writes down how it stands, with or without the URI of a no-show; the same booking when that was known. */
@@ -99,16 +109,34 @@ export async function recordNoShow(
   tables: BookingTables,
   booking: Booking,
   noShowUri: string | undefined,
-  { now, by, at }: Occasion
+  { now, by, at = booking.noShowAt, removed }: Occasion
 ): Promise<Booking> {
   const noShow = noShowUri !== undefined
-  const isKnown = booking.noShow === noShow && booking.noShowUri === noShowUri
-  if (isKnown && at === undefined) return booking
-  const next = revise(booking, now, { noShow, noShowUri, ...(at !== undefined && { noShowAt: at }) })
+  const pastNoShows = pastOf(booking, [booking.noShowUri, removed], noShowUri)
+  const isKnown = booking.noShowUri === noShowUri && booking.noShowAt === at && booking.noShow === noShow
+  if (isKnown && pastNoShows.length === (booking.pastNoShows ?? []).length) return booking
+  const next = revise(booking, now, { noShow, noShowUri, noShowAt: at, pastNoShows })
   await tables.bookings.update(next)
-  if (booking.noShow !== noShow)
-    await note(tables, next, noShow ? 'no_show_marked' : 'no_show_removed', { by })
+  if (booking.noShow === noShow) return next
+  await note(tables, next, noShow ? 'no_show_marked' : 'no_show_removed', { by })
+  if (noShow) await planNoShowRefund(tables, next, at ?? now)
+  else await forgetNoShowRefund(tables, next)
   return next
+}
+
+function pastOf(
+  { pastNoShows = [] }: Booking,
+  ended: readonly (string | undefined)[],
+  current: string | undefined
+): readonly string[] {
+  const uris = [...pastNoShows, ...ended].filter((uri) => uri !== undefined && uri !== current)
+  return [...new Set(uris as string[])].slice(-mostPast)
+}
+
+type Word = {
+  now: number
+  /** When Calendly said so: the second of a webhook, or the moment of a reading. */
+  toldAt?: number | undefined
 }
 
 /** What Calendly reports of a no-show, in any order: an older word than the latest changes nothing. */
@@ -116,14 +144,23 @@ export async function applyNoShow(
   tables: BookingTables,
   tenantId: string,
   invitee: InviteeFact,
-  now: number
+  { now, toldAt }: Word
 ): Promise<void> {
   const [link] = await tables.invitees.find(tenantId, [invitee.uri])
   const booking = link && (await tables.bookings.lock(tenantId, link.bookingId))
   if (booking?.calendly.invitee !== invitee.uri) return
-  const at = invitee.updatedAt
-  if (booking.noShowAt !== undefined && at <= booking.noShowAt) return
-  await recordNoShow(tables, booking, invitee.noShow?.uri, { now, by: 'calendly', at })
+  const { noShow } = invitee
+  if (noShow && booking.pastNoShows?.includes(noShow.uri)) return
+  const at = noShow ? Math.max(noShow.createdAt ?? 0, invitee.updatedAt) : removedAt(invitee, toldAt)
+  const latest = booking.noShowAt ?? Number.NEGATIVE_INFINITY
+  const isOld = booking.noShow && !noShow ? at < latest : at <= latest
+  if (!isOld) await recordNoShow(tables, booking, noShow?.uri, { now, by: 'calendly', at })
+}
+
+/** Whether a removal touches the invitee is nowhere said: where it did not, it was at the end of that second at the latest. */
+function removedAt({ updatedAt }: InviteeFact, toldAt = updatedAt): number {
+  const isTouched = Math.abs(toldAt - updatedAt) <= 2 * secondMs
+  return isTouched ? updatedAt : Math.max(updatedAt, toldAt + secondMs - 1)
 }
 
 function problemOf(outcome: Failure): AppError {

@@ -3,7 +3,10 @@ import { canceled, revise } from './booking-changes.ts'
 import type { BookingTables, ClaimInTheWay } from './booking-tables.ts'
 import type { CancellationFact, EventFact } from './calendly.ts'
 import { giveHoldBack } from './hold-use.ts'
+import { formatInstant } from './instants.ts'
 import { loseHold, takeAnyway } from './making-way.ts'
+import type { NewsType } from './news-types.ts'
+import { planRefund } from './refund-plan.ts'
 import { buffersOf } from './settings.ts'
 
 /** The booking as it is now, locked until the transaction ends. */
@@ -16,14 +19,39 @@ export async function lockBooking(
   return booking
 }
 
-/** An entry of the booking's timeline, at its last change. */
+/** What other services are told of, by the entry of the timeline that says so to us. */
+const news: Readonly<Record<string, NewsType>> = {
+  recorded: 'booking.confirmed',
+  confirmed: 'booking.confirmed',
+  rejected: 'booking.rejected',
+  canceled: 'booking.canceled',
+  rescheduled: 'booking.rescheduled',
+  merged_into: 'booking.merged',
+  no_show_marked: 'booking.no_show',
+  no_show_removed: 'booking.no_show_removed',
+  needs_attention: 'booking.needs_attention'
+}
+
+/** An entry of the booking's timeline, at its last change, and the event that tells other services of it, if any. */
 export async function note(
-  { timeline }: BookingTables,
+  { timeline, events }: BookingTables,
   booking: Booking,
   type: string,
-  detail: Readonly<Record<string, unknown>> = {}
+  detail: Readonly<Record<string, unknown>> = {},
+  told: NewsType | null = news[type] ?? null
 ): Promise<void> {
-  await timeline.add(booking, { at: booking.updatedAt, type, detail })
+  const { tenantId, id, updatedAt: at } = booking
+  await timeline.add(booking, { at, type, detail })
+  if (told) await events.add({ tenantId, type: told, subject: id, at, data: { booking } })
+}
+
+/** Every move that was not known before is told of once, whenever it is learned of. */
+export async function announceMoves(tables: BookingTables, before: Booking, after: Booking): Promise<void> {
+  for (const { invitee, from, to } of after.reschedules) {
+    if (invitee === undefined || before.reschedules.some((move) => move.invitee === invitee)) continue
+    const [told, moved] = [formatInstant(from), formatInstant(to)]
+    await note(tables, after, 'rescheduled', { from: told, to: moved, calendly_invitee: invitee })
+  }
 }
 
 /** Rejected: the time is given back, and so is the hold that it was booked with. */
@@ -46,7 +74,7 @@ export async function recordRejected(
   return next
 }
 
-/** Canceled: the time is given back, and a late word of its invitee revives nothing. */
+/** Canceled: the time is given back, its money is to be decided on, and a late word of its invitee revives nothing. */
 export async function recordCanceled(
   tables: BookingTables,
   booking: Booking,
@@ -61,6 +89,7 @@ export async function recordCanceled(
     await tables.invitees.put(next.tenantId, link)
   }
   await tables.claims.release(next.tenantId, next.id)
+  await planRefund(tables, next)
   return next
 }
 

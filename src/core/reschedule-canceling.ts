@@ -127,7 +127,7 @@ export function createRescheduleCanceling({ system, transact, lookUp, calendly }
       const { tables, now } = writer
       const before = searchOf(booking)
       const resolution = { ...before, lookups: before.lookups + 1 }
-      const dueMs = lookUp.nextMs(resolution)
+      const dueMs = lookUp.nextMs(resolution, now)
       if (booking.status === 'confirmed' && lookUp.isOverdue(before, now)) {
         return recordAttention(writer, booking, 'not_canceled', {}, dueMs)
       }

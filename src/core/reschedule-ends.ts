@@ -4,6 +4,7 @@ import type { BookingTables, InviteeLink } from './booking-tables.ts'
 import type { EventFact } from './calendly.ts'
 import { giveHoldBack } from './hold-use.ts'
 import { formatInstant } from './instants.ts'
+import { wentTo } from './path.ts'
 import { claimFact, note, reclaim, recordCanceled } from './recording.ts'
 import { isPosting, type Rescheduling, searchOf } from './rescheduling.ts'
 
@@ -35,10 +36,11 @@ export async function recordMoved(writer: Writer, booking: Rescheduling): Promis
     holdId: change.holdId ?? booking.holdId,
     change: isMovedOn ? followUp(overruled, now) : undefined,
     resolution: undefined,
-    reschedules: [
-      ...booking.reschedules,
-      { from: startTime, to: to.startTime, at: now, requestedAt: change.requestedAt }
-    ]
+    ...wentTo(booking, successor.invitee, {
+      startTime: to.startTime,
+      at: now,
+      requestedAt: change.requestedAt
+    })
   })
   await tables.bookings.update(after, isMovedOn ? secondHalfMs : undefined)
   await note(tables, after, 'rescheduled', {
@@ -63,6 +65,8 @@ export async function recordFailed(
   const { change, tenantId, id } = booking
   const { refusal = overruledRefusal, overruled, to } = change
   const isMovedOn = overruled?.of === 'old' && overruled.kind === 'moved'
+  const isGivenUp = overruled?.of === 'old' && overruled.kind === 'canceled'
+  const isRebooked = change.step === 'rebooking_old'
   const after = revise(booking, now, {
     status: 'confirmed',
     change: isMovedOn ? followUp(overruled, now) : undefined,
@@ -71,21 +75,23 @@ export async function recordFailed(
       requestedAt: change.requestedAt,
       startTime: to.startTime,
       rejection: refusal,
-      ...(change.step === 'rebooking_old' && { isRebooked: true })
+      ...(isRebooked && { isRebooked })
     }
   })
   await tables.bookings.update(after, isMovedOn ? secondHalfMs : undefined)
-  await note(tables, after, 'reschedule_failed', {
+  const words = {
     to: formatInstant(to.startTime),
     code: refusal.code,
     detail: refusal.detail,
     ...detail
-  })
+  }
+  // It stands again where somebody was told that it might not, or as another appointment at Calendly.
+  const isNews = !isGivenUp && (isRebooked || booking.status === 'needs_attention')
+  await note(tables, after, 'reschedule_failed', words, isNews ? 'booking.confirmed' : null)
   await tables.claims.release(tenantId, id, to.startTime)
   // A group's old session had made room for the new one where they touch.
   if (after.isGroup) await claimFact(tables, after, after.startTime)
   await giveHoldBack(tables, { ...after, holdId: change.holdId }, now, refusal)
-  const isGivenUp = overruled?.of === 'old' && overruled.kind === 'canceled'
   return isGivenUp ? recordCanceled(tables, after, now, overruled.fact) : after
 }
 
@@ -109,7 +115,9 @@ export async function recordAttention(
   const { change } = booking
   const next = revise(booking, now, { status: 'needs_attention', change, resolution: searchOf(booking) })
   await tables.bookings.update(next, resolveInMs)
-  await note(tables, next, 'needs_attention', { reason, ...detail, ...situationOf(booking) })
+  const words = { reason, ...detail, ...situationOf(booking) }
+  const isNews = booking.status !== 'needs_attention'
+  await note(tables, next, 'needs_attention', words, isNews ? 'booking.needs_attention' : null)
   return next
 }
 

@@ -166,7 +166,7 @@ export function createReschedulePosting({ system, transact, facts, lookUp, calen
     const resolution = { ...searchOf(booking), absentSince: undefined, ...found }
     const change = { ...booking.change, state: resolution.posts === 0 ? 'pending' : 'unknown' } as const
     const next = revise(booking, now, { change, resolution })
-    await tables.bookings.update(next, Math.max(lookUp.nextMs(resolution), retryAfterMs))
+    await tables.bookings.update(next, Math.max(lookUp.nextMs(resolution, now), retryAfterMs))
     await note(tables, next, 'outcome_unknown', { reason, step: change.step })
     return next
   }
@@ -178,7 +178,7 @@ export function createReschedulePosting({ system, transact, facts, lookUp, calen
     isReadable: boolean
   ): Promise<Booking> {
     const next = revise(booking, now, { change: { ...booking.change, state: 'unknown' }, resolution })
-    await tables.bookings.update(next, lookUp.nextMs(resolution))
+    await tables.bookings.update(next, lookUp.nextMs(resolution, now))
     await note(tables, next, 'looked_up', { step: booking.change.step, found: isReadable ? false : null })
     return next
   }

@@ -1,6 +1,7 @@
 import type { Booking, Overruled, Rejection, Reschedule } from './booking.ts'
 import { partsOf, referencesOf, revise } from './booking-changes.ts'
 import type { CancellationFact, EventFact, InviteeFact } from './calendly.ts'
+import { rebookedAs } from './path.ts'
 import { note } from './recording.ts'
 import {
   linkInvitee,
@@ -27,7 +28,8 @@ export async function recordBooked(
   if (change.step === 'rebooking_old') {
     const { location, hosts = booking.hosts } = event ? partsOf(booking, event) : {}
     await note(writer.tables, { ...booking, updatedAt: writer.now }, 'old_time_rebooked', known)
-    return recordFailed(writer, { ...booking, calendly, location, hosts }, known)
+    const rebooked = { ...booking, ...rebookedAs(booking, invitee.uri), calendly, location, hosts }
+    return recordFailed(writer, rebooked, known)
   }
   const made: Reschedule = { ...change, successor: calendly, seen: event && whatIsSeen(event) }
   if (change.cancelFirst) return recordMoved(writer, { ...booking, change: made })
@@ -174,7 +176,8 @@ async function advance(
   // While its request may still be at it, the resolver keeps away.
   const isAtWork = booking.change?.state === 'pending' && booking.status === 'confirmed'
   await tables.bookings.update(next, isActor || isAtWork ? submissionLeaseMs : 0)
-  await note(tables, next, type, detail)
+  const isSettled = booking.status === 'needs_attention'
+  await note(tables, next, type, detail, isSettled ? 'booking.confirmed' : null)
   return next
 }
 

@@ -63,7 +63,7 @@ export function createResolution(deps: Deps) {
       const current = await lockUnchanged(tables, booking)
       if (!current) return
       const next = revise(current, now, { status: 'unknown', resolution })
-      await tables.bookings.update(next, lookUp.nextMs(resolution))
+      await tables.bookings.update(next, lookUp.nextMs(resolution, now))
       await note(tables, next, 'looked_up', { found: isReadable ? false : null })
     })
   }
@@ -81,7 +81,21 @@ export function createResolution(deps: Deps) {
       const now = system.now()
       const resolution = resolutionOf(current, now)
       const counted = { ...resolution, lookups: resolution.lookups + 1 }
-      await tables.bookings.update(revise(current, now, { resolution: counted }), lookUp.nextMs(counted))
+      if (!lookUp.isOverdue(resolution, now)) {
+        await tables.bookings.update(
+          revise(current, now, { resolution: counted }),
+          lookUp.nextMs(counted, now)
+        )
+        return
+      }
+      const next = revise(current, now, { status: 'needs_attention', resolution: counted })
+      await tables.bookings.update(next)
+      await note(tables, next, 'needs_attention', {
+        reason: 'second_half_missing',
+        since: formatInstant(resolution.since),
+        new_invitee: named ?? null,
+        check: 'Look in Calendly for where this person went, then resolve the booking.'
+      })
     })
   }
 

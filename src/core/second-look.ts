@@ -60,7 +60,7 @@ export function createSecondLook({ system, transact, reads, facts, calendly, log
 }
 
 /** With the event everybody in it is canceled, whatever is said of the invitee. */
-function seatIn({ status, cancellation }: EventFact, invitee: InviteeFact): InviteeFact {
+export function seatIn({ status, cancellation }: EventFact, invitee: InviteeFact): InviteeFact {
   return status === 'canceled' && invitee.status === 'active' ? { ...invitee, status, cancellation } : invitee
 }
 
