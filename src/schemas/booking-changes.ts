@@ -1,13 +1,15 @@
 import { z } from 'zod'
-import type { CancelRequest } from '../core/cancellations.ts'
+import type { CancelRequest } from '../core/cancel-request.ts'
 import type { RescheduleRequest } from '../core/reschedule-refusals.ts'
+import { bookingOut } from './bookings.ts'
 import { instantIn, textIn } from './common.ts'
+import { amountIn, refundOut } from './refunds.ts'
 
 export const cancelIn = z.strictObject({
   reason: textIn(10_000, 0).optional(),
   canceler_type: z.enum(['invitee', 'host', 'system']),
   refund: z
-    .union([z.enum(['policy', 'full', 'none']), z.strictObject({ amount: z.int().min(1) })])
+    .union([z.enum(['policy', 'full', 'none']), z.strictObject({ amount: amountIn })])
     .default('policy'),
   scope: z.enum(['event']).optional()
 })
@@ -20,6 +22,11 @@ export function readCancel(body: z.output<typeof cancelIn>): CancelRequest {
     scope: body.scope ?? 'invitee'
   }
 }
+
+export const canceledOut = z.object({
+  booking: bookingOut,
+  refund: refundOut.nullable().meta({ description: 'What its cancellation refunds, once that is decided' })
+})
 
 export const rescheduleIn = z.strictObject({
   start_time: instantIn,

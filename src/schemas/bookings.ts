@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Booking } from '../core/booking.ts'
+import { referenceOf } from '../core/booking-payment.ts'
 import type { TimelineEntry } from '../core/booking-tables.ts'
 import type { Tracking } from '../core/calendly.ts'
 import { formatInstant } from '../core/instants.ts'
@@ -83,6 +84,7 @@ export const bookingOut = z
       .object({ kind: z.enum(['cancel', 'reschedule']), state: z.enum(['pending', 'unknown']) })
       .nullable(),
     reschedules: z.array(z.object({ from: instantOut, to: instantOut, at: instantOut })),
+    merged_into: nullableText.meta({ description: 'The booking that it turned out to be a part of' }),
     no_show: z.boolean(),
     source: z.enum(['api', 'webhook', 'reconciliation']),
     version: z.int(),
@@ -92,8 +94,6 @@ export const bookingOut = z
   .meta({ id: 'Booking' })
 
 export const bookingsOut = pageOf(bookingOut)
-
-export const canceledOut = z.object({ booking: bookingOut, refund: z.null() })
 
 export const timelineOut = z.object({
   data: z.array(z.object({ at: instantOut, type: z.string(), detail: z.record(z.string(), z.unknown()) }))
@@ -139,7 +139,7 @@ export function presentBooking(booking: Booking, now: number): z.input<typeof bo
       reschedule_url: calendly.rescheduleUrl ?? null
     },
     payment: presentPayment(booking.payment),
-    refund_policy: null,
+    refund_policy: booking.refundPolicy ?? null,
     cancellation: cancellation
       ? {
           canceler_type: cancellation.cancelerType,
@@ -154,6 +154,7 @@ export function presentBooking(booking: Booking, now: number): z.input<typeof bo
       to: formatInstant(to),
       at: formatInstant(at)
     })),
+    merged_into: booking.mergedInto ?? null,
     no_show: booking.noShow,
     source: booking.source,
     version: booking.version,
@@ -179,17 +180,19 @@ function presentTracking(tracking: Tracking) {
   }
 }
 
-// Amounts are read from Stripe, which this version does not do: Calendly's decimal is no amount.
+/** Amounts are Stripe's integers, once they were read: Calendly's decimal is no amount. */
 function presentPayment(payment: Booking['payment']) {
   if (!payment) return null
-  const reference = 'paymentIntent' in payment ? payment.paymentIntent : payment.externalId
+  const { provider, charge } = payment
+  const reference = referenceOf(payment)
   const isIntent = reference.startsWith('pi_')
+  const told = 'currency' in payment ? payment.currency.toLowerCase() : null
   return {
-    provider: payment.provider,
-    charge: isIntent ? null : reference,
-    payment_intent: isIntent ? reference : null,
-    amount: null,
-    currency: 'currency' in payment ? payment.currency.toLowerCase() : null,
-    refunded_amount: 0
+    provider,
+    charge: charge?.id ?? (isIntent ? null : reference),
+    payment_intent: charge?.paymentIntent ?? (isIntent ? reference : null),
+    amount: charge?.amount ?? null,
+    currency: charge?.currency ?? told,
+    refunded_amount: charge?.refundedAmount ?? 0
   }
 }

@@ -60,14 +60,19 @@ export const listInQuery = z
 const outOfPage = 'must be 1 to 200'
 
 export const pageInQuery = {
-  cursor: z.string().max(500).optional(),
+  cursor: z
+    .string()
+    .transform((text) => text || undefined)
+    .optional()
+    .meta({ description: '`next_cursor` of the page before; left out or empty: from the beginning' }),
   limit: z
     .string()
     .regex(/^\d{1,3}$/, outOfPage)
+    .default('50')
+    // A number to who reads the document, though a query is text.
+    .meta({ type: 'integer', minimum: 1, maximum: 200, default: 50, pattern: undefined })
     .transform(Number)
     .pipe(z.number().min(1, outOfPage).max(200, outOfPage))
-    .default(50)
-    .meta({ description: '1 to 200; 50 unless told otherwise' })
 }
 
 export const pageOf = <T extends z.ZodType>(item: T) =>
@@ -117,6 +122,11 @@ export const problemOut = z
       .meta({ description: 'With slot_unavailable: times that can be booked, the best first' })
   })
   .meta({ id: 'Problem', description: 'RFC 9457' })
+
+export const noQuery = z.strictObject({})
+
+/** Also the empty object, which clients send that know no POST without a body. */
+export const noBody = noQuery.nullish()
 
 export const noContent = z.undefined().meta({ description: 'Done' })
 

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { ConfiguredEventType } from '../core/event-type-settings.ts'
 import type { EventTypeSettings } from '../core/settings.ts'
 import { instantOut, optionalInstant, textIn } from './common.ts'
+import { policyName } from './refund-policies.ts'
 
 const nullableText = z.string().nullable()
 
@@ -20,7 +21,7 @@ export const settingsIn = z
     max_per_day: z.int().min(1).max(1_000).nullable().default(null).meta({
       description: 'Bookings and holds per calendar day in the owner’s zone; null for any number'
     }),
-    refund_policy: z.literal('default').default('default')
+    refund_policy: policyName.default('default').meta({ description: 'The name of a refund policy' })
   })
   .meta({ id: 'EventTypeSettingsRequest' })
 

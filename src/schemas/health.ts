@@ -7,13 +7,22 @@ import type {
   ServiceReport
 } from '../core/health.ts'
 import { formatInstant } from '../core/instants.ts'
+import type { StripeHealth } from '../core/stripe-health.ts'
 import { instantOut, optionalInstant } from './common.ts'
+import { presentStripeHealth, stripeHealthOut } from './stripe-health.ts'
 
 const inboxOut = z.object({
   waiting: z.int(),
   dead: z.int(),
   lag_seconds: z.number(),
   last_webhook_at: instantOut.nullable()
+})
+
+const outboxOut = z.object({
+  pending: z.int(),
+  dead: z.int(),
+  lag_seconds: z.number(),
+  oldest_pending_at: instantOut.nullable()
 })
 
 export const liveOut = z.object({ status: z.literal('ok') })
@@ -25,7 +34,8 @@ export const healthOut = z.object({
   version: z.string().optional(),
   uptime_seconds: z.number().optional(),
   database: z.object({ engine: z.string(), status: z.enum(['ok', 'down']) }).optional(),
-  queues: z.object({ inbox: inboxOut.nullable() }).optional()
+  queues: z.object({ inbox: inboxOut.nullable(), outbox: outboxOut.nullable() }).optional(),
+  stripe: stripeHealthOut.optional()
 })
 
 const keyOut = z.object({
@@ -103,10 +113,11 @@ export const calendlyHealthOut = z.object({
 /** Strangers learn the status, an admin the rest. */
 export function presentHealth(
   state: ServiceReport,
+  stripe: StripeHealth,
   now: number,
   isAdmin: boolean
 ): z.input<typeof healthOut> {
-  const { inbox, database } = state
+  const { inbox, outbox, database } = state
   return {
     status: state.isOk ? 'ok' : 'down',
     timestamp: formatInstant(now),
@@ -122,8 +133,17 @@ export function presentHealth(
               lag_seconds: inbox.lagMs / 1000,
               last_webhook_at: optionalInstant(inbox.lastReceivedAt)
             }
+          : null,
+        outbox: outbox
+          ? {
+              pending: outbox.pending,
+              dead: outbox.dead,
+              lag_seconds: outbox.lagMs / 1000,
+              oldest_pending_at: optionalInstant(outbox.oldestPendingAt)
+            }
           : null
-      }
+      },
+      stripe: presentStripeHealth(stripe)
     })
   }
 }

@@ -5,7 +5,9 @@ import { instantInQuery } from './common.ts'
 export const timeZonesIn = z.strictObject({ at: instantInQuery.optional() })
 
 export const timeZonesOut = z.object({
-  data: z.array(z.object({ name: z.string(), offset_minutes: z.int(), abbreviation: z.string() }))
+  data: z.array(
+    z.object({ name: z.string(), offset_minutes: z.int().min(-1_440).max(1_440), abbreviation: z.string() })
+  )
 })
 
 export function presentTimeZones(zones: readonly TimeZone[]): z.input<typeof timeZonesOut> {
