@@ -1,17 +1,24 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { type Booking, isUnresolved } from '../core/booking.ts'
-import type { Cancellations } from '../core/cancellations.ts'
+import type { PaidCancellations } from '../core/paid-cancellations.ts'
 import type { Reschedules } from '../core/reschedules.ts'
 import type { System } from '../core/system.ts'
-import { cancelIn, readCancel, readReschedule, rescheduleIn } from '../schemas/booking-changes.ts'
+import {
+  canceledOut,
+  cancelIn,
+  readCancel,
+  readReschedule,
+  rescheduleIn
+} from '../schemas/booking-changes.ts'
 import { bookingId } from '../schemas/booking-requests.ts'
-import { bookingOut, canceledOut, presentBooking } from '../schemas/bookings.ts'
+import { bookingOut, presentBooking } from '../schemas/bookings.ts'
 import { withProblems } from '../schemas/common.ts'
+import { presentRefund } from '../schemas/refunds.ts'
 import { callerOf, executionOf } from './caller.ts'
 import { unresolved } from './unresolved.ts'
 
 type Options = {
-  cancellations: Cancellations
+  cancellations: PaidCancellations
   reschedules: Reschedules
   system: Pick<System, 'now'>
 }
@@ -37,14 +44,14 @@ export const bookingChangeRoutes: FastifyPluginAsyncZod<Options> = async (
     },
     async (request, reply) => {
       const { id } = request.params
-      const booking = await cancellations.cancel(
+      const { booking, refund, isSettled } = await cancellations.cancel(
         callerOf(request),
         id,
         readCancel(request.body),
         executionOf(request)
       )
-      const answer = { booking: present(booking), refund: null }
-      if (booking.status !== 'canceled') return unresolved(reply, booking).code(202).send(answer)
+      const answer = { booking: present(booking), refund: refund ? presentRefund(refund) : null }
+      if (!isSettled) return unresolved(reply, booking).code(202).send(answer)
       return reply.code(200).send(answer)
     }
   )

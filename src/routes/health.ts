@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { type Health, isOperator } from '../core/health.ts'
+import type { StripeHealth } from '../core/stripe-health.ts'
 import type { System } from '../core/system.ts'
 import { withProblems } from '../schemas/common.ts'
 import {
@@ -11,14 +12,16 @@ import {
   readyOut
 } from '../schemas/health.ts'
 
-type Options = { health: Health; system: Pick<System, 'now'> }
+type Options = { health: Health; stripeHealth: () => StripeHealth; system: Pick<System, 'now'> }
 
 const config = { scope: 'public', limited: false, load: Number.POSITIVE_INFINITY } as const
 // An admin learns more.
 const detailed = { scope: 'anyone', load: config.load } as const
 const security = [{}, { callerKey: [] }]
 
-export const healthRoutes: FastifyPluginAsyncZod<Options> = async (app, { health, system }) => {
+export const healthRoutes: FastifyPluginAsyncZod<Options> = async (app, options) => {
+  const { health, stripeHealth, system } = options
+
   app.get(
     '/live',
     {
@@ -56,7 +59,12 @@ export const healthRoutes: FastifyPluginAsyncZod<Options> = async (app, { health
       }
     },
     async ({ caller }) =>
-      presentHealth(await health.service(isOperator(caller)), system.now(), isOperator(caller))
+      presentHealth(
+        await health.service(isOperator(caller)),
+        stripeHealth(),
+        system.now(),
+        isOperator(caller)
+      )
   )
 
   app.get(
@@ -72,7 +80,7 @@ export const healthRoutes: FastifyPluginAsyncZod<Options> = async (app, { health
     },
     async ({ caller }) =>
       presentCalendlyHealth(
-        health.calendlyStatus(),
+        await health.calendlyStatus(),
         system.now(),
         isOperator(caller) ? await health.calendlyDetails() : undefined
       )

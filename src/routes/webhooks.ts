@@ -7,21 +7,29 @@ type Options = {
   deliveries: Deliveries
   /** Called once a delivery is durable. */
   onKept: () => void
+  /** Called for every forgery. */
+  onForged: (request: FastifyRequest) => Promise<void>
 }
 
 const largestBytes = 256 * 1024
-const config = { scope: 'public', limited: false, load: Number.POSITIVE_INFINITY } as const
+const config = { scope: 'public', limited: 'forgeries', load: Number.POSITIVE_INFINITY } as const
 
 /** A scope of its own: here bodies stay the bytes they came as, whatever their content type says. */
-export async function webhookRoutes(app: FastifyInstance, { deliveries, onKept }: Options): Promise<void> {
+export async function webhookRoutes(app: FastifyInstance, options: Options): Promise<void> {
+  const { deliveries, onKept, onForged } = options
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: largestBytes }, (_request, body, done) =>
     done(null, body)
   )
 
-  const keep = async (slot: string | undefined, { headers, body }: FastifyRequest) => {
-    const bytes = Buffer.isBuffer(body) ? body : Buffer.alloc(0)
-    await deliveries.accept(slot, headers['calendly-webhook-signature'], bytes)
+  const keep = async (slot: string | undefined, request: FastifyRequest) => {
+    const { headers, body } = request
+    await deliveries.accept({
+      slot,
+      header: headers['calendly-webhook-signature'],
+      body: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
+      onForged: () => onForged(request)
+    })
     onKept()
   }
   const schema = {
