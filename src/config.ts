@@ -66,6 +66,9 @@ function productionFaults(values: Partial<Values>, known: readonly Fault[]): Fau
   if (values.PUBLIC_URL?.startsWith('https:') === false) {
     faults.push({ name: 'PUBLIC_URL', wrong: 'must be https in production' })
   }
+  if (values.STRIPE_SECRET_KEY !== undefined && values.STRIPE_API_BASE_URL?.startsWith('https:') === false) {
+    faults.push({ name: 'STRIPE_API_BASE_URL', wrong: 'must be https in production' })
+  }
   if (values.ADMIN_API_KEY !== undefined && values.ADMIN_API_KEY.length < 32) {
     faults.push({ name: 'ADMIN_API_KEY', wrong: 'must have at least 32 characters in production' })
   }

@@ -38,6 +38,11 @@ const callerKey = matching(
   /^[\x21-\x7e]{1,256}$/,
   'must be up to 256 visible ASCII characters without spaces'
 )
+const stripeKey = matching(
+  /^(sk|rk)_(test|live)_\w+$/,
+  'must be a key that begins with rk_ or sk_, then test_ or live_'
+)
+const stripeSecret = matching(/^whsec_[\x21-\x7e]+$/, 'must begin with whsec_')
 const secretBytes = matching(/^[\w+/-]{43}=?$/, 'must be 32 bytes in base64').transform((base64) =>
   Buffer.from(base64, 'base64')
 )
@@ -200,31 +205,39 @@ export const variables = {
   BOOKING_ATTENTION_SECONDS: given(interval, '900', 'Age at which a booking in doubt is left to a person.'),
   SWEEP_INTERVAL_SECONDS: given(interval, '10', 'How often what a crash left behind is picked up.'),
   SUBSCRIPTION_CHECK_SECONDS: given(interval, '60', 'How often the webhook subscription is checked.'),
-  RECONCILIATION_INTERVAL_SECONDS: later(
-    given(interval, '3600', 'How often bookings are compared with Calendly’s.')
+  RECONCILIATION_INTERVAL_SECONDS: given(
+    interval,
+    '3600',
+    'How often bookings are compared with Calendly’s.'
   ),
-  EVENT_RETRY_SECONDS: later(
-    given(
-      delays,
-      '0,5,300,1800,7200,18000,36000,50400,72000,86400',
-      'Waits before each attempt to deliver an event.'
-    )
+  EVENT_RETRY_SECONDS: given(
+    delays,
+    '0,5,300,1800,7200,18000,36000,50400,72000,86400',
+    'Waits before each attempt to deliver an event; the first is made at once.'
   ),
   DRAIN_SECONDS: given(seconds(0, 3600), '5', 'How long requests are still served after SIGTERM.'),
 
-  STRIPE_SECRET_KEY: later(optional(visible, 'rk_live_…', 'A key of the Stripe account that refunds.')),
-  STRIPE_WEBHOOK_SECRET: later(optional(visible, 'whsec_…', 'What Stripe’s webhooks are signed with.')),
-  STRIPE_WEBHOOK_SECRET_SECONDARY: later(
-    optional(visible, 'whsec_…', 'Accepted as well, while secrets are rotated.')
+  STRIPE_SECRET_KEY: optional(
+    stripeKey,
+    'rk_live_…',
+    'A key of the Stripe account that refunds, best a restricted one; unset, nothing is refunded.'
   ),
-  STRIPE_API_BASE_URL: later(given(baseUrl, 'https://api.stripe.com', 'Stripe, or a stand-in for it.')),
-  REFUND_MODE: later(
-    given(oneOf('automatic', 'approval'), 'automatic', 'Whether a refund that is due waits for approval.')
+  STRIPE_WEBHOOK_SECRET: optional(stripeSecret, 'whsec_…', 'What Stripe’s webhooks are signed with.'),
+  STRIPE_WEBHOOK_SECRET_SECONDARY: optional(
+    stripeSecret,
+    'whsec_…',
+    'Accepted as well, while secrets are rotated.'
+  ),
+  STRIPE_API_BASE_URL: given(baseUrl, 'https://api.stripe.com', 'Stripe, or a stand-in for it.'),
+  REFUND_MODE: given(
+    oneOf('automatic', 'approval'),
+    'automatic',
+    'Whether a refund that is due waits for approval.'
   ),
 
   ANALYTICS_SINKS: later(optional(listOf(text), 'log', 'Where analytics events go besides the database.')),
   ANALYTICS_RETENTION_DAYS: later(given(days, '365', 'Days that figures without a person in them are kept.')),
-  RETENTION_DAYS: later(given(days, '90', 'Days that deliveries, events and journeys are kept.')),
+  RETENTION_DAYS: given(days, '90', 'Days that deliveries, events and journeys are kept.'),
   OTEL_EXPORTER_OTLP_ENDPOINT: later(
     optional(baseUrl, 'http://collector.example.com:4318', 'Where traces are sent.')
   )

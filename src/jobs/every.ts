@@ -1,11 +1,5 @@
 import type { System } from '../core/system.ts'
-
-/** Leases by name, so that of all replicas one works at a time. */
-type Leases = {
-  take: (name: string, holder: string, ttlMs: number) => Promise<number | undefined>
-  renew: (name: string, epoch: number, ttlMs: number) => Promise<boolean>
-  release: (name: string, epoch: number) => Promise<void>
-}
+import { createLease, type Leases } from './lease.ts'
 
 type Options = {
   name: string
@@ -27,8 +21,9 @@ export type Job = {
 }
 
 /** Starts work that nobody asks for: at once, then every interval, ±10 % so that replicas spread out. */
-export function every({ name, intervalMs, run, leaseMs = 30_000, leases, system, log }: Options): Job {
+export function every({ name, intervalMs, run, leaseMs, leases, system, log }: Options): Job {
   const holder = system.id()
+  const { tryRun } = createLease({ name, leases, system, log, ...(leaseMs !== undefined && { leaseMs }) })
   let isStopping = false
   let pause = new AbortController()
   let work = new AbortController()
@@ -38,35 +33,15 @@ export function every({ name, intervalMs, run, leaseMs = 30_000, leases, system,
       // Made before the run, so that a poke during it cuts the pause after it.
       pause = new AbortController()
       work = new AbortController()
-      await runOnce(work.signal).catch((error) => log.error({ err: error, job: name }, 'job failed'))
+      await runOnce(work).catch((error) => log.error({ err: error, job: name }, 'job failed'))
       await sleep(intervalMs * (0.9 + 0.2 * system.random()), pause.signal)
     }
   }
 
-  const runOnce = async (signal: AbortSignal) => {
-    const epoch = await leases.take(name, holder, leaseMs)
-    if (epoch === undefined) return
-    const done = new AbortController()
-    const renewing = renew(epoch, done.signal)
-    try {
-      if (!signal.aborted) await run(epoch, signal)
-    } finally {
-      done.abort()
-      await renewing
-      await leases.release(name, epoch)
-    }
-  }
-
-  const renew = async (epoch: number, done: AbortSignal) => {
-    await sleep(leaseMs / 3, done)
-    while (!done.aborted) {
-      try {
-        if (!(await leases.renew(name, epoch, leaseMs))) return work.abort()
-      } catch (error) {
-        log.error({ err: error, job: name }, 'lease not renewed')
-      }
-      await sleep(leaseMs / 3, done)
-    }
+  const runOnce = async (work: AbortController) => {
+    await tryRun(holder, work, async (epoch) => {
+      if (!work.signal.aborted) await run(epoch, work.signal)
+    })
   }
 
   /** Resolves early when the signal fires. */

@@ -27,6 +27,7 @@ export function startWorker({ name, work, intervalMs, concurrency = 1, system, l
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
       // Taken before the work, so that a poke during it is not missed.
+      if (poked.signal.aborted) poked = new AbortController()
       const wake = AbortSignal.any([stopping.signal, poked.signal])
       const didWork = await work().catch((error: unknown) => {
         log.error({ err: error, job: name }, 'job failed')
@@ -39,8 +40,7 @@ export function startWorker({ name, work, intervalMs, concurrency = 1, system, l
   const runs = Array.from({ length: concurrency }, run)
   return {
     poke() {
-      poked.abort()
-      poked = new AbortController()
+      if (!poked.signal.aborted) poked.abort()
     },
     async stop() {
       stopping.abort()

@@ -36,9 +36,13 @@ export const authentication = fp<Options>(
       if (config?.scope === undefined) throw new Error(`${String(method)} ${url} names no scope`)
     })
 
-    app.addHook('onRequest', async (request) => {
+    app.addHook('onRequest', (request, _reply, done) => {
+      if (request.routeOptions.config.scope === 'public') done()
+      else admit(request).then(() => done(), done)
+    })
+
+    async function admit(request: FastifyRequest): Promise<void> {
       const scope = request.routeOptions.config.scope
-      if (scope === 'public') return
       if (scope === 'anyone') {
         // Answered also while the database, which knows the keys, is away.
         request.caller = await callerOf(request).catch(() => undefined)
@@ -46,10 +50,10 @@ export const authentication = fp<Options>(
       }
       request.caller = await callerOf(request)
       if (!request.caller) throw new AppError('unauthenticated')
-      if (scope === undefined || !hasScope(request.caller, scope)) {
+      if (scope === undefined || scope === 'public' || !hasScope(request.caller, scope)) {
         throw new AppError('insufficient_scope', `The caller key needs the scope ${scope}.`)
       }
-    })
+    }
 
     async function callerOf({ headers }: FastifyRequest): Promise<Caller | undefined> {
       const key = /^Bearer ([\x21-\x7e]{1,256})$/i.exec(headers.authorization ?? '')?.[1]

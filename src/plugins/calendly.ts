@@ -1,6 +1,7 @@
 import fp from 'fastify-plugin'
 import { type Calendly, type CalendlyOptions, type News, openCalendly } from '../calendly/client.ts'
 import { createLocalQuota } from '../calendly/local-quota.ts'
+import type { KeyPolicy } from '../core/calendly-key.ts'
 import { type CalendlyKeySource, createCalendlyKeySource } from '../core/calendly-key-source.ts'
 import type { Vault } from '../core/vault.ts'
 
@@ -14,12 +15,14 @@ declare module 'fastify' {
 type Options = Omit<CalendlyOptions, 'keys' | 'quota' | 'bookingQuota' | 'announce' | 'log'> & {
   /** Of the environment, by name. */
   tokens: readonly { name: string; token: string }[]
+  /** Which keys are due to be replaced. */
+  keyPolicy: KeyPolicy
   vault: Vault
 }
 
 /** Calendly's API as `app.calendly`, with keys and quotas that all replicas share. */
 export const calendly = fp<Options>(
-  async (app, { tokens, vault, ...options }) => {
+  async (app, { tokens, keyPolicy, vault, ...options }) => {
     const { system } = options
     const { bus, bookingQuota, calendlyKeys, minuteQuota, transact } = app.database
     const source = createCalendlyKeySource({
@@ -28,6 +31,7 @@ export const calendly = fp<Options>(
       keys: calendlyKeys,
       vault,
       environment: tokens,
+      policy: keyPolicy,
       log: app.log
     })
     const client = openCalendly({

@@ -36,13 +36,17 @@ export const load = fp<{ maxInFlight: number }>(
     app.decorate('whenIdle', () =>
       inFlight === 0 ? Promise.resolve() : new Promise<void>((resolve) => idle.push(resolve))
     )
-    app.addHook('onSend', async (request) => end(request, 'answer'))
-    app.addHook('onRequest', async (request, reply) => {
+    app.addHook('onSend', (request, _reply, payload, done) => {
+      end(request, 'answer')
+      done(null, payload)
+    })
+    app.addHook('onRequest', (request, reply, done) => {
       inFlight++
       request.openParts = new Set(['answer', 'connection'])
       reply.raw.once('close', () => end(request, 'connection'))
       const { load: share = 1 } = request.routeOptions.config
-      if (inFlight > maxInFlight * share) throw new AppError('overloaded', undefined, { retryAfterMs: 1_000 })
+      const isTooMuch = inFlight > maxInFlight * share
+      done(isTooMuch ? new AppError('overloaded', undefined, { retryAfterMs: 1_000 }) : undefined)
     })
   },
   { name: 'load' }

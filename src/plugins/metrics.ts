@@ -30,8 +30,23 @@ export const metrics = fp<Options>(
 
     app.decorate('scrape', async () => {
       const { health } = app.services
-      const [service, calendly] = await Promise.all([health.service(false), health.calendlyDetails()])
-      const reports = { service, calendly, status: health.calendlyStatus() }
+      const [service, status, calendly, deliveries, refunds] = await Promise.all([
+        health.service(false),
+        health.calendlyStatus(),
+        health.calendlyDetails(),
+        health.deliveries(),
+        health.refundTotals()
+      ])
+      const integrity = app.services.integrity.latest()
+      const { subscription, chargeLooks, refundSubmission, stripeHints, stripeHealth } = app.services
+      const counts = {
+        checks: subscription.checks(),
+        looks: chargeLooks.counts(),
+        submissions: refundSubmission.counts(),
+        stripeWebhooks: stripeHints.counts(),
+        stripe: stripeHealth()
+      }
+      const reports = { service, status, calendly, deliveries, refunds, integrity, ...counts }
       return `${await registry.metrics()}\n${renderFamilies(reportedMetrics, reports)}`
     })
     if (port !== undefined) await listenApart(app, host, port)
@@ -44,7 +59,8 @@ function measureRequests(app: FastifyInstance, registry: Registry): void {
     name: 'http_request_duration_seconds',
     help: 'How long requests took.',
     labelNames: ['method', 'route', 'status'],
-    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20],
+    // Few, since each is a line for every route, method and class of status.
+    buckets: [0.01, 0.05, 0.25, 1, 5],
     registers: [registry]
   })
   new Gauge({
@@ -55,7 +71,7 @@ function measureRequests(app: FastifyInstance, registry: Registry): void {
       this.set(app.inFlight())
     }
   })
-  app.addHook('onResponse', async ({ method, routeOptions }, { statusCode, elapsedTime }) => {
+  app.addHook('onResponse', ({ method, routeOptions }, { statusCode, elapsedTime }, done) => {
     // The pattern: of addresses there is no end, and they name people.
     const labels = {
       method,
@@ -63,6 +79,7 @@ function measureRequests(app: FastifyInstance, registry: Registry): void {
       status: `${Math.floor(statusCode / 100)}xx`
     }
     durations.observe(labels, elapsedTime / 1000)
+    done()
   })
 }
 

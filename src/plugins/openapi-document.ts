@@ -1,6 +1,8 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger'
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
+import { noBody } from '../schemas/common.ts'
+import { describeWebhooks } from './openapi-webhooks.ts'
 
 type Transform = NonNullable<FastifyDynamicSwaggerOptions['transform']>
 type TransformObject = NonNullable<FastifyDynamicSwaggerOptions['transformObject']>
@@ -9,11 +11,16 @@ type Answers = Record<string, { description: string }>
 type Document = {
   components: { schemas: Record<string, object> }
   paths: Record<string, Record<string, { responses: Answers }>>
+  webhooks?: Record<string, object>
 }
 
 /** One operation: its schemas as JSON Schema, and what its route's config demands of a caller. */
 export const describeRoute: Transform = (document) => {
-  const { schema, url } = jsonSchemaTransform(document)
+  const { body, ...rest } = document.schema ?? {}
+  const { schema, url } = jsonSchemaTransform({
+    ...document,
+    schema: body === noBody ? rest : { ...rest, body }
+  })
   const { scope, idempotency } = document.route.config ?? {}
   const isPublic = scope === undefined || scope === 'anyone' || scope === 'public'
   return {
@@ -61,19 +68,21 @@ export const completeDocument: TransformObject = (document) => {
     openAnswers(responses)
     nameAnswers(responses)
   }
-  const names = [...referencesIn(paths, all)].sort()
+  const webhooks = describeWebhooks()
+  const names = [...referencesIn({ paths, webhooks }, all)].sort()
   const schemas = Object.fromEntries(names.map((name) => [name, all[name] ?? {}]))
-  return shortenInputs({ ...rest, components: { ...components, schemas }, paths }, names)
+  return shortenInputs({ ...rest, components: { ...components, schemas }, paths, webhooks }, names)
 }
 
 const isInput = (name: string) => name.endsWith('Input')
 
-/** A caller must not take a member that is new for a fault. */
+/** A caller must not take a member that is new for a fault. Numbers are counts, where nothing else is said of them. */
 function openAnswers(value: unknown): void {
   if (typeof value !== 'object' || value === null) return
   if ('additionalProperties' in value && value.additionalProperties === false) {
     delete value.additionalProperties
   }
+  if ('minimum' in value && value.minimum === Number.MIN_SAFE_INTEGER) value.minimum = 0
   for (const member of Object.values(value)) openAnswers(member)
 }
 

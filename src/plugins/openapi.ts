@@ -30,6 +30,12 @@ export const openapi = fp<{ version: string }>(
               name: 'Calendly-Webhook-Signature',
               description:
                 '`t=<unix seconds>,v1=<hex>`: HMAC-SHA256 over time, dot and body with the signing key'
+            },
+            stripeSignature: {
+              type: 'apiKey',
+              in: 'header',
+              name: 'Stripe-Signature',
+              description: '`t=<unix seconds>,v1=<hex>`: the same with the secret of the webhook endpoint'
             }
           }
         }

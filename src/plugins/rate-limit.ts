@@ -2,12 +2,14 @@ import rateLimitPlugin from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { Redis } from 'ioredis'
+import { LRUCache } from 'lru-cache'
 import { AppError } from '../core/errors.ts'
+import type { System } from '../core/system.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** False for what probes and Calendly ask: they are not to be turned away. */
-    limited?: false
+    /** False for what probes ask: they are not to be turned away. Of `forgeries` only those count that are told of. */
+    limited?: false | 'forgeries'
   }
   interface FastifyRequest {
     quotas: Quota[]
@@ -21,11 +23,12 @@ type Options = {
   perCallerPerMinute: number
   /** Shared by replicas where there is one. */
   redisUrl?: string | undefined
+  system: Pick<System, 'now'>
 }
 
 /** 0 turns a limit off. Each is counted by @fastify/rate-limit; the answer's fields are the IETF's structured ones. */
 export const rateLimit = fp<Options>(
-  async (app: FastifyInstance, { perAddressPerMinute, perCallerPerMinute, redisUrl }) => {
+  async (app: FastifyInstance, { perAddressPerMinute, perCallerPerMinute, redisUrl, system }) => {
     const redis = redisUrl === undefined ? undefined : openRedis(app, redisUrl)
     await app.register(rateLimitPlugin, {
       global: false,
@@ -40,13 +43,21 @@ export const rateLimit = fp<Options>(
         caller ? `${caller.tenantId}/${caller.name}` : ''
       )
     }
+    const forgeries = createForgeryLimit(perAddressPerMinute)
 
-    app.addHook('onRequest', async (request) => {
+    app.addHook('onRequest', (request, _reply, done) => {
       request.quotas = []
-      if (request.routeOptions.config.limited !== false) await limits.address(request)
+      const { limited } = request.routeOptions.config
+      if (limited === false) done()
+      else if (limited === 'forgeries') done(forgeries.refusal(request))
+      else limits.address(request).then(() => done(), done)
     })
     app.decorate('limitCaller', limits.caller)
-    app.addHook('onSend', async (request, reply) => describe(request.quotas ?? [], reply))
+    app.decorate('countForgery', forgeries.count)
+    app.addHook('onSend', (request, reply, payload, done) => {
+      describe(request.quotas ?? [], reply)
+      done(null, payload)
+    })
 
     function createLimit(policy: Quota['policy'], limit: number, keyOf: (request: FastifyRequest) => string) {
       if (limit === 0) return async () => {}
@@ -58,22 +69,49 @@ export const rateLimit = fp<Options>(
       return async (request: FastifyRequest) => {
         const state = await check(request)
         if (state.isAllowed) return
-        request.quotas.push({
-          policy,
-          limit,
-          remaining: state.remaining,
-          resetSeconds: state.ttlInSeconds
-        })
-        if (state.isExceeded) {
-          throw new AppError('rate_limited', `Over ${limit} requests a minute for this ${policy}.`, {
-            retryAfterMs: state.ttl
-          })
+        const { remaining, ttl, ttlInSeconds: resetSeconds } = state
+        request.quotas.push({ policy, limit, remaining, resetSeconds })
+        if (state.isExceeded) throw exceeded(policy, limit, ttl)
+      }
+    }
+
+    /**
+     * What is genuine never counts and asks nobody: each replica remembers for itself which addresses it has seen use up
+     * what all replicas count together.
+     */
+    function createForgeryLimit(limit: number) {
+      const policy = 'address'
+      const refusedUntil = new LRUCache<string, number>({ max: 10_000 })
+      const check = app.createRateLimit({
+        max: limit,
+        timeWindow: 60_000,
+        keyGenerator: ({ ip }: FastifyRequest) => `forgeries:${ip}`
+      })
+      return {
+        /** Asked before the body is read. */
+        refusal(request: FastifyRequest): AppError | undefined {
+          const leftMs = (refusedUntil.get(request.ip) ?? 0) - system.now()
+          if (leftMs <= 0) return undefined
+          request.quotas.push({ policy, limit, remaining: 0, resetSeconds: Math.ceil(leftMs / 1000) })
+          return exceeded(policy, limit, leftMs)
+        },
+        async count(request: FastifyRequest): Promise<void> {
+          if (limit === 0) return
+          const state = await check(request)
+          if (state.isAllowed) return
+          const { remaining, ttl, ttlInSeconds: resetSeconds } = state
+          request.quotas.push({ policy, limit, remaining, resetSeconds })
+          if (remaining === 0) refusedUntil.set(request.ip, system.now() + ttl)
         }
       }
     }
   },
   { name: 'rate-limit' }
 )
+
+function exceeded(policy: Quota['policy'], limit: number, retryAfterMs: number): AppError {
+  return new AppError('rate_limited', `Over ${limit} requests a minute for this ${policy}.`, { retryAfterMs })
+}
 
 /** `RateLimit` and `RateLimit-Policy` as in draft-ietf-httpapi-ratelimit-headers-10. */
 function describe(quotas: readonly Quota[], reply: FastifyReply): void {
@@ -100,5 +138,7 @@ function openRedis(app: FastifyInstance, url: string): Redis {
 declare module 'fastify' {
   interface FastifyInstance {
     limitCaller: (request: FastifyRequest) => Promise<void>
+    /** A forgery has come, and counts against its address. */
+    countForgery: (request: FastifyRequest) => Promise<void>
   }
 }

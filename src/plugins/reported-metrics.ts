@@ -1,17 +1,27 @@
 import type {
   CalendlyDetails,
   CalendlyHealth,
+  DeliveryReport,
   KeyReport,
   QuotaReport,
   ServiceReport
 } from '../core/health.ts'
+import type { IntegrityReport } from '../core/integrity.ts'
 import { type Family, inSeconds, labelled, oneOf, type Sample } from './exposition.ts'
+import { type RefundReports, refundMetrics } from './refund-metrics.ts'
+import { type StripeReports, stripeMetrics } from './stripe-metrics.ts'
 
-export type Reports = {
-  service: ServiceReport
-  status: CalendlyHealth
-  calendly: CalendlyDetails
-}
+export type Reports = RefundReports &
+  StripeReports & {
+    service: ServiceReport
+    status: CalendlyHealth
+    calendly: CalendlyDetails
+    deliveries: DeliveryReport
+    /** Undefined until this replica has looked. */
+    integrity: IntegrityReport | undefined
+    /** Of the webhook subscription, by this replica. */
+    checks: Readonly<Record<'done' | 'failed', number>>
+  }
 
 type Read = Family<Reports>['read']
 const counter = (name: string, help: string, read: Read) => ({ name, type: 'counter' as const, help, read })
@@ -34,6 +44,39 @@ export const reportedMetrics: readonly Family<Reports>[] = [
   gauge('webhook_last_received_timestamp_seconds', 'When the latest delivery came.', ({ calendly }) =>
     inSeconds(calendly.inbox?.lastReceivedAt)
   ),
+  counter('events_total', 'Events written into the log.', ({ deliveries: { log } }) => log?.written),
+  gauge(
+    'event_log_waiting',
+    'Those of them without a place in it.',
+    ({ deliveries: { log } }) => log?.waiting
+  ),
+  gauge(
+    'event_log_waiting_since_timestamp_seconds',
+    'When the oldest of those happened.',
+    ({ deliveries: { log } }) => inSeconds(log?.waitingSince)
+  ),
+  counter('event_delivery_attempts_total', 'Attempts to tell an endpoint of an event.', ({ deliveries }) =>
+    Object.entries(deliveries.attempts).map(([outcome, n]) => [n, { outcome }])
+  ),
+  gauge(
+    'event_deliveries_pending',
+    'Events that endpoints are still to be told of.',
+    ({ deliveries: { outbox } }) => outbox?.pending
+  ),
+  gauge('event_deliveries_dead', 'Those given up.', ({ deliveries: { outbox } }) => outbox?.dead),
+  gauge(
+    'event_deliveries_lag_seconds',
+    'How late the attempt is that should have been made first.',
+    ({ deliveries: { outbox } }) => inSeconds(outbox?.lagMs)
+  ),
+  gauge(
+    'event_deliveries_oldest_timestamp_seconds',
+    'When the oldest event happened that an endpoint is still to be told of.',
+    ({ deliveries: { outbox } }) => inSeconds(outbox?.oldestPendingAt)
+  ),
+  gauge('event_endpoints', 'Endpoints by status.', ({ deliveries: { outbox } }) =>
+    Object.entries(outbox?.endpoints ?? {}).map(([status, n]) => [n, { status }])
+  ),
   gauge(
     'booking_unresolved_since_timestamp_seconds',
     'Since when the oldest booking or change in doubt is.',
@@ -53,6 +96,38 @@ export const reportedMetrics: readonly Family<Reports>[] = [
     'holds_lost_total',
     'Holds that ended because Calendly gave their time to somebody else.',
     ({ calendly }) => calendly.incidents?.holdsLost
+  ),
+
+  ...refundMetrics,
+  ...stripeMetrics,
+
+  counter('reconciliations_total', 'Comparisons with Calendly and Stripe that ended.', ({ calendly }) =>
+    calendly.reconciliations?.runs.map(({ kind, trigger, status, count }) => [
+      count,
+      { kind, trigger, status }
+    ])
+  ),
+  counter('reconciliation_differences_total', 'What these comparisons found to differ.', ({ calendly }) =>
+    calendly.reconciliations?.differences.map(({ kind, found }) => [found, { kind }])
+  ),
+  counter('reconciliation_repairs_total', 'What of it they repaired.', ({ calendly }) =>
+    calendly.reconciliations?.differences.map(({ kind, repaired }) => [repaired, { kind }])
+  ),
+  gauge(
+    'reconciliation_last_success_timestamp_seconds',
+    'When the latest comparison of the kind came to its end.',
+    ({ calendly }) =>
+      Object.entries(calendly.reconciliations?.lastSuccessAt ?? {}).map(([kind, at]) => [
+        inSeconds(at),
+        { kind }
+      ])
+  ),
+
+  gauge('integrity_violations', 'How often an invariant is broken, when last counted.', ({ integrity }) =>
+    integrity?.findings.map(({ name, violations }) => [violations, { invariant: name }])
+  ),
+  gauge('integrity_checked_timestamp_seconds', 'When this replica last counted that.', ({ integrity }) =>
+    inSeconds(integrity?.checkedAt)
   ),
 
   gauge('calendly_status', '1 for how Calendly is.', ({ status }) =>
@@ -195,9 +270,17 @@ export const reportedMetrics: readonly Family<Reports>[] = [
     ({ calendly }) => inSeconds(calendly.subscription?.retryStartedAt)
   ),
   gauge(
+    'calendly_subscription_missed_since_timestamp_seconds',
+    'Since when webhooks may have been lost.',
+    ({ calendly }) => inSeconds(calendly.subscription?.missedSince)
+  ),
+  gauge(
     'calendly_subscription_checked_timestamp_seconds',
-    'When this replica last looked for it.',
+    'When any replica last looked for it.',
     ({ calendly }) => inSeconds(calendly.subscription?.checkedAt)
+  ),
+  counter('calendly_subscription_checks_total', 'Looks for it.', ({ checks }) =>
+    Object.entries(checks).map(([result, count]) => [count, { result }])
   )
 ]
 

@@ -20,12 +20,14 @@ declare module 'fastify' {
 /** Every answer names its request; every line of a request's log names its trace (W3C `traceparent`). */
 export const requests = fp(
   async (app) => {
-    app.addHook('onRequest', async (request: FastifyRequest, reply) => {
+    // By callback here and wherever else every request comes by: a promise each would add up.
+    app.addHook('onRequest', (request: FastifyRequest, reply, done) => {
       reply.header('x-request-id', request.id)
       const traceId = /^[\da-f]{2}-([\da-f]{32})-[\da-f]{16}-[\da-f]{2}/.exec(
         String(request.headers.traceparent)
       )?.[1]
       if (traceId) request.log = reply.log = request.log.child({ trace_id: traceId })
+      done()
     })
 
     // Whoever keeps a connection alive is told to come back on another, and so to another replica.
@@ -35,12 +37,13 @@ export const requests = fp(
     }
     app.decorate('leave', leave)
     app.addHook('preClose', leave)
-    app.addHook('onSend', async (_request, reply) => {
+    app.addHook('onSend', (_request, reply, payload, done) => {
       if (isLeaving) reply.header('connection', 'close')
+      done(null, payload)
     })
 
     // One line a request; of the address only the path, since queries name people.
-    app.addHook('onResponse', async (request, reply) => {
+    app.addHook('onResponse', (request, reply, done) => {
       request.log.info(
         {
           method: request.method,
@@ -51,6 +54,7 @@ export const requests = fp(
         },
         'request completed'
       )
+      done()
     })
   },
   { name: 'requests' }
