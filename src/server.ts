@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { type App, buildApp } from './app.ts'
 import { type Config, loadConfig, missingFeatures } from './config.ts'
+import { stripeWarnings } from './core/stripe-key.ts'
 import { realSystem } from './core/system.ts'
 import { loggerOptions } from './logger.ts'
 import { loadSecrets } from './secrets.ts'
@@ -20,6 +21,7 @@ async function start(): Promise<void> {
   await app.listen({ host: config.host, port: config.port })
   const hasCalendlyKey = app.calendly.health().keys.length > 0
   for (const feature of missingFeatures(config, { hasCalendlyKey })) app.log.warn(feature)
+  for (const warning of stripeWarnings(config.stripe)) app.log.warn(warning)
   if (secrets.isAdminKeyOurs) {
     // For the terminal, not for the log: this one is meant to be copied.
     process.stderr.write(`Admin key (kept under ${config.database.dataDir}): ${secrets.adminKey}\n`)
