@@ -13,7 +13,7 @@ CMD ["node", "src/sandbox/main.ts"]
 FROM node:24-slim AS source
 WORKDIR /app
 COPY src src
-RUN rm -r src/sandbox src/cli/demo.ts src/cli/story.ts src/cli/narrator.ts src/cli/openapi.ts
+RUN rm -r src/sandbox src/cli/demo.ts src/cli/demo src/cli/openapi.ts src/cli/scopes.ts
 
 FROM node:24-slim
 WORKDIR /app
