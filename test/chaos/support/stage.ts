@@ -43,8 +43,9 @@ export type Stage = Awaited<ReturnType<typeof openStage>>
 export async function openStage({ engine, random, root }: Options) {
   const teardowns: (() => Promise<void> | void)[] = []
   const teardown = (work: () => Promise<void> | void) => teardowns.unshift(work)
-  const database = await testDatabase({ teardown }, engine)
+  const database = await testDatabase({ teardown }, engine, { isOnDisk: true })
   const { dataDir, url: databaseUrl } = database
+  const lookedInto = { ...database, migrations: join(root, 'src/database/migrations') }
   const sandbox = await openSandbox({ random, retryDelayMs: () => 200 })
   const agent = new Agent({ connections: connectionsEach })
   const services: Service[] = []
@@ -90,6 +91,10 @@ export async function openStage({ engine, random, root }: Options) {
     random,
     ask,
     databaseUrl,
+    /** For `env`: connects a replica to Stripe's stand-in. */
+    stripe: { STRIPE_API_BASE_URL: sandbox.url, STRIPE_SECRET_KEY: sandbox.stripeKeys.restricted ?? '' },
+    /** For `inDatabase`. */
+    database: lookedInto,
     start,
 
     /** At the end, the last one first. */
@@ -108,7 +113,7 @@ export async function openStage({ engine, random, root }: Options) {
 
     /** As the service left it. The embedded one is for one process: the service must have been killed. */
     lookIntoDatabase: <T>(look: Parameters<typeof inDatabase<T>>[1]): Promise<T> =>
-      inDatabase({ ...database, migrations: join(root, 'src/database/migrations') }, look),
+      inDatabase(lookedInto, look),
 
     /** Waits up to `longestMs`, how long being a matter of chance. */
     pause: (longestMs: number) => sleep(random() * longestMs),
@@ -145,7 +150,7 @@ export async function openStage({ engine, random, root }: Options) {
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import type { Answer } from '../../support/service.ts'
 import type { Service } from './service.ts'
+import type { Sabotage } from './source.ts'
 import type { Stage } from './stage.ts'
+
+/** Acknowledges what it has only in its memory. */
+export const inMemoryInbox: Sabotage = {
+  file: 'core/deliveries.ts',
+  mechanism: 'const isNew = await inbox.insert(delivery)',
+  without: 'const isNew = true; setTimeout(() => inbox.insert(delivery).catch(() => {}), 20)'
+}
 
 /** Resolves when Calendly has the service's address. */
 export async function untilSubscribed(stage: Stage): Promise<void> {
