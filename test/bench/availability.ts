@@ -58,7 +58,7 @@ async function start(t: Test, engine: EngineKind) {
   t.teardown(() => rm(directory, { recursive: true }))
   const sandbox = await openSandbox()
   t.teardown(() => sandbox.close())
-  const { dataDir, url } = await testDatabase(t, engine)
+  const { dataDir, url } = await testDatabase(t, engine, { isOnDisk: true })
 
   const service = await startProgram(t, {
     script: join(import.meta.dirname, '../../src/server.ts'),

@@ -63,7 +63,7 @@ async function start(t: Test, engine: EngineKind) {
   const directory = await mkdtemp(join(tmpdir(), 'bench-'))
   t.teardown(() => rm(directory, { recursive: true }))
   const sandbox = await startSandbox(t, directory)
-  const database = await testDatabase(t, engine)
+  const database = await testDatabase(t, engine, { isOnDisk: true })
   const service = await startService(t, { directory, sandbox, database })
   const starts = (await startsOf(service)).values()
   const nextStart = () => {

@@ -3,8 +3,9 @@ import { availability } from './availability.ts'
 import { bookings } from './bookings.ts'
 import { client } from './client.ts'
 import type { Benchmark, Verdict } from './support/benchmark.ts'
+import { webhooks } from './webhooks.ts'
 
-const benchmarks: Readonly<Record<string, Benchmark>> = { availability, bookings, client }
+const benchmarks: Readonly<Record<string, Benchmark>> = { availability, bookings, client, webhooks }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -19,7 +19,12 @@ export async function startProgram(t: Test, { script, log, args = [], env = {} }
   })
   for (;;) {
     const found = /listening at http:\/\/127\.0\.0\.1:(\d+)/.exec(readFileSync(log, 'utf8'))?.[1]
-    if (found) return { port: Number(found), cpuMs: () => cpuMsOf(child.pid) }
+    if (found)
+      return {
+        port: Number(found),
+        cpuMs: () => cpuMsOf(child.pid),
+        signal: (name: NodeJS.Signals) => child.kill(name)
+      }
     if (child.exitCode !== null) throw new Error(`${script} ended: ${readFileSync(log, 'utf8')}`)
     await sleep(25)
   }

@@ -6,8 +6,11 @@ const eventTypes = 1_000
 /** Of the host that is asked for, the same whatever else is stored. */
 const ownFuture = 100
 const atOnce = 20_000
-/** Years of the past, and what is still to come. */
-const [pastDays, futureDays, futureShare] = [1_000, 60, 0.05]
+/**
+ * Years of the past, and what is still to come. The days of the past are no divisor of what tells the host's own from
+ * others', so that those spread over them too, and begin before whatever is asked for.
+ */
+const [pastDays, pastFromDays, futureDays, futureShare] = [997, 14, 60, 0.05]
 
 /** Bookings as years leave them behind: of many hosts and event types, most of them over, and the host's own to come. */
 export async function storeBookings(
@@ -48,7 +51,7 @@ async function storeOthers(db: Kysely<Tables>, { from, to, eventType, host }: Pi
         case when n % ${eventTypes} = 0 then ${host}::text else 'https://api.calendly.com/users/HOST' || n % ${hosts} end as host,
         date_trunc('hour', now()) + interval '30 minutes' * (n / ${hosts}) +
           case when n % ${eventTypes} <> 0 and n % 100 < ${100 * futureShare}::int
-            then interval '1 day' * (1 + n % ${futureDays}) else interval '-1 day' * (2 + n % ${pastDays}) end as start_time
+            then interval '1 day' * (1 + n % ${futureDays}) else interval '-1 day' * (${pastFromDays}::int + n % ${pastDays}) end as start_time
       from generate_series(${from}::int, ${to}::int) n) as drawn`.execute(db)
 }
 
