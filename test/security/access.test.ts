@@ -19,7 +19,8 @@ const publicRoutes = [
   'GET /metrics',
   'GET /openapi.json',
   'POST /api/webhooks/calendly',
-  'POST /api/webhooks/calendly/:slot'
+  'POST /api/webhooks/calendly/:slot',
+  'POST /api/webhooks/stripe'
 ]
 
 type Route = { method: string; url: string; scope: string | undefined }

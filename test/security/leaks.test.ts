@@ -1,10 +1,15 @@
 import { randomBytes } from 'node:crypto'
+import { sql } from 'kysely'
 import t from 'tap'
 import { loggerOptions } from '../../src/logger.ts'
+import { tablesOf } from '../../src/plugins/database.ts'
 import { standard, standardSeed } from '../../src/sandbox/standard.ts'
 import { engines } from '../support/database.ts'
+import { openEcho } from '../support/echo.ts'
 import { sendRaw } from '../support/raw.ts'
+import { aBooking } from '../support/samples.ts'
 import { type Answer, openService, until } from '../support/service.ts'
+import { stripeEvent, stripeSignatureOf } from '../support/stripe-webhook.ts'
 import { signatureOf, webhookBody } from '../support/webhook.ts'
 
 /** Part of everything that must stay where it was sent to. */
@@ -13,6 +18,8 @@ const [token, spareToken, signingKey, spareSigningKey, adminKey] = Array.from(
   { length: 5 },
   (_, index) => `${canary}-secret-${index}-${randomBytes(16).toString('hex')}`
 ) as [string, string, string, string, string]
+const stripeKey = `rk_test_${canary}${randomBytes(16).toString('hex')}`
+const [stripeSecret, spareStripeSecret] = [`whsec_${canary}1`, `whsec_${canary}2`]
 const encryptionKey = randomBytes(32).toString('base64')
 const email = `ada@${canary}.example`
 const meeting = standard.eventTypes.consultation
@@ -48,6 +55,7 @@ for (const engine of engines) {
       const shown: string[] = []
       const secrets = [canary, encryptionKey, '471108154711']
 
+      const stripe = await openEcho(t)
       const service = await openService(t, {
         engine,
         webhooks: true,
@@ -57,9 +65,22 @@ for (const engine of engines) {
           CALENDLY_WEBHOOK_SIGNING_KEY_SECONDARY: spareSigningKey,
           ADMIN_API_KEY: adminKey,
           ENCRYPTION_KEY: encryptionKey,
+          STRIPE_SECRET_KEY: stripeKey,
+          STRIPE_WEBHOOK_SECRET: stripeSecret,
+          STRIPE_WEBHOOK_SECRET_SECONDARY: spareStripeSecret,
+          STRIPE_API_BASE_URL: stripe.url,
           BOOKING_LOOKUP_SECONDS: '0.1',
           CALENDLY_KEY_PROBE_SECONDS: '0.01',
           CALENDLY_CACHE_TTL: '0'
+        },
+        prepare: async (db) => {
+          await tablesOf(db).bookings.insert(
+            aBooking({ id: 'bkg_paid', startTime: Date.parse('2026-01-01') })
+          )
+          await sql`insert into charges (tenant_id, id, booking_id, currency, captured, refunded, livemode,
+            looked_at, created_at) values ('default', 'ch_1', 'bkg_paid', 'usd', 100, 0, false, now(), now())`.execute(
+            db
+          )
         },
         logger: { ...loggerOptions('trace'), stream: { write: (line) => void lines.push(line) } }
       })
@@ -98,6 +119,16 @@ for (const engine of engines) {
         body: { name: 'reader', scopes: ['bookings:read'] }
       })
       secrets.push(callerKey.key, callerKey.key.slice(4))
+      // Nothing listens there, so that there is a failure to tell of.
+      const { body: endpoint } = await call('POST', '/api/v1/event-endpoints', {
+        body: { url: `http://127.0.0.1:1/${canary}?token=${canary}`, types: ['booking.confirmed'] }
+      })
+      const atEndpoint = `/api/v1/event-endpoints/${endpoint.id}`
+      const { body: rotated } = await call('POST', `${atEndpoint}/rotate-secret`, { body: {} })
+      secrets.push(endpoint.secret.slice(6), rotated.secret.slice(6))
+      shown.push((await call('POST', `${atEndpoint}/test`, { body: {} })).text)
+      await call('PATCH', atEndpoint, { body: { url: `http://${canary}:${canary}@127.0.0.1:1/#${canary}` } })
+      await call('PATCH', atEndpoint, { body: { types: [`x.${'y'.repeat(100)}`] } })
       const first = booking(nextTime())
       const booked = await book('good', first)
       t.equal(booked.status, 201)
@@ -193,6 +224,32 @@ for (const engine of engines) {
         () => lines.some((line) => line.includes('webhook failed'))
       )
 
+      // What Stripe does wrong, quoting key and person, and what is sent in its name.
+      async function deliverStripes(body: string, signature: string) {
+        secrets.push(signature.slice(-64))
+        const headers = { 'stripe-signature': signature }
+        return call('POST', '/api/webhooks/stripe', { key: null, body, headers })
+      }
+      const event = stripeEvent({ email, name: canary })
+      for (const status of [400, 401, 403, 429, 500]) {
+        stripe.answerWith(status)
+        const soFar = stripe.asked()
+        t.equal((await deliverStripes(event, stripeSignatureOf(stripeSecret, event))).status, 204)
+        await until(
+          async () => stripe.asked(),
+          (asked) => asked > soFar
+        )
+        await book(
+          `paid-${status}`,
+          booking(nextTime(), { payment: { provider: 'stripe', payment_intent: 'pi_1' } })
+        )
+        shown.push((await call('GET', '/api/health')).text)
+      }
+      await deliverStripes(event, stripeSignatureOf(spareStripeSecret, event))
+      await deliverStripes(event, stripeSignatureOf(`whsec_${canary}3`, event))
+      await deliverStripes(`{"email":"${email}"`, stripeSignatureOf(stripeSecret, `{"email":"${email}"`))
+      await deliverStripes(event, `${canary},v1=${canary}`)
+
       // Keys that Calendly no longer takes.
       await control('POST', '/tokens/revoke', { token: 'first' })
       await call('GET', `/api/v1/availability?${query}&fresh=true`)
@@ -221,7 +278,8 @@ for (const engine of engines) {
         'request completed',
         'request failed',
         'calendly answered',
-        'calendly did not answer'
+        'calendly did not answer',
+        'stripe was of no use'
       ]) {
         t.ok(
           lines.some((line) => line.includes(phrase)),

@@ -183,6 +183,16 @@ for (const engine of engines) {
       t.equal((await call('GET', '/api/v1/caller-keys', asThem)).status, 200)
     })
 
+    t.test('comparisons with Calendly belong to who has the account', async (t) => {
+      const body = { kind: 'calendly' }
+      const { id } = (await call('POST', '/api/v1/reconciliations', { body })).body
+      t.equal((await call('GET', `/api/v1/reconciliations/${id}`)).status, 200)
+      t.equal((await call('GET', `/api/v1/reconciliations/${id}`, asThem)).status, 404)
+      t.same((await call('GET', '/api/v1/reconciliations', asThem)).body.data, [])
+      const theirs = await call('POST', '/api/v1/reconciliations', { body, ...asThem })
+      t.match(theirs, { status: 503, body: { code: 'calendly_unavailable' } })
+    })
+
     t.test('the account connected for one is not offered to the other', async (t) => {
       for (const path of ['/api/v1/event-types', `/api/v1/event-types/${encodeURIComponent(meeting)}`]) {
         t.equal((await call('GET', path)).status, 200)
