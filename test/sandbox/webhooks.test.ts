@@ -329,6 +329,32 @@ t.test('after 24 hours of failure the next undelivered message disables the subs
   t.equal(received.length, 3)
 })
 
+t.test('subscriptions can be disabled at once, with what was still to be delivered', async (t) => {
+  const client = await start(t)
+  const { path } = await subscribe(client, 'http://127.0.0.1:9/closed')
+  await book(client)
+  await tried(client, 1)
+  t.same(await client.control('/webhooks/disable', {}), { disabled: 1 })
+  t.match(await subscriptionAt(client, path), { state: 'disabled', retry_started_at: /^20/ })
+  await book(client)
+  t.equal((await deliveriesOf(client)).length, 1, 'nothing more is sent there')
+  t.same(await client.control('/webhooks/disable', {}), { disabled: 0 })
+})
+
+t.test('events are told to whom they concern, and to tokens that may see them', async (t) => {
+  const client = await start(t)
+  const ask = async (events: string[], scope: string, user?: string) =>
+    (
+      await client.post('/webhook_subscriptions', {
+        ...wish('https://example.com/hook', { events, scope }),
+        user
+      })
+    ).status
+  t.equal(await ask(['routing_form_submission.created'], 'user', standard.users.ada), 400)
+  t.equal(await ask(['meeting_recap.created'], 'organization'), 400)
+  t.equal(await ask(['routing_form_submission.created', 'event_type.updated'], 'organization'), 201)
+})
+
 t.test('a success within the 24 hours starts the count again', async (t) => {
   const client = await start(t)
   let status = 500
