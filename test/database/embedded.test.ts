@@ -12,6 +12,7 @@ import { type EngineOptions, openEngine } from '../../src/database/engine.ts'
 import { migrationFiles, openTestEngine, testDatabase } from '../support/database.ts'
 
 const writer = join(import.meta.dirname, 'fixtures/writer.ts')
+const onDisk = { isEmpty: true, isOnDisk: true }
 const rows = { '0001_rows.sql': 'create table rows (id bigint generated always as identity primary key)' }
 
 /** The ids that a process reports as committed until it has ended. */
@@ -47,7 +48,10 @@ t.test('settings of the log: written through at every commit', async (t) => {
 })
 
 t.test('what was committed is there after kill -9', async (t) => {
-  const database = { ...(await testDatabase(t)), migrations: await migrationFiles(t, rows) }
+  const database = {
+    ...(await testDatabase(t, 'embedded', onDisk)),
+    migrations: await migrationFiles(t, rows)
+  }
   const child = fork(writer, [JSON.stringify(database)], { execArgv: [] })
   t.teardown(() => child.kill('SIGKILL'))
   const ids = await reported(child, (count) => {
@@ -59,7 +63,10 @@ t.test('what was committed is there after kill -9', async (t) => {
 })
 
 t.test('a log that cannot grow ends the process, and what was committed is there', async (t) => {
-  const database = { ...(await testDatabase(t)), migrations: await migrationFiles(t, rows) }
+  const database = {
+    ...(await testDatabase(t, 'embedded', onDisk)),
+    migrations: await migrationFiles(t, rows)
+  }
   // No file over 8 MB, and an error instead of a signal: a segment of the log has 16 MB.
   const limited = `trap '' XFSZ; ulimit -f 8192; exec "$0" "$@"`
   const child = spawn('bash', ['-c', limited, process.execPath, writer, JSON.stringify(database)], {
@@ -93,7 +100,11 @@ t.test('a disk that is nearly full refuses work before it begins', async (t) => 
 t.test('a first start that is interrupted leaves nothing in the way of the next', async (t) => {
   const dataDir = await mkdtemp(join(tmpdir(), 'calendly-gateway-'))
   t.teardown(() => rm(dataDir, { recursive: true, force: true }))
-  const database = { ...(await testDatabase(t)), migrations: await migrationFiles(t, rows), dataDir }
+  const database = {
+    ...(await testDatabase(t, 'embedded', onDisk)),
+    migrations: await migrationFiles(t, rows),
+    dataDir
+  }
   const child = fork(writer, [JSON.stringify(database)], { execArgv: [] })
   t.teardown(() => child.kill('SIGKILL'))
   const isCreated = () => globSync('*/PG_VERSION', { cwd: dataDir }).length > 0

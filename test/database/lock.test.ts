@@ -13,7 +13,10 @@ async function opened(child: ChildProcess): Promise<void> {
 }
 
 t.test('a directory in use is refused with its holder and free at once when that is killed', async (t) => {
-  const database = { ...(await testDatabase(t)), migrations: await migrationFiles(t, rows) }
+  const database = {
+    ...(await testDatabase(t, 'embedded', { isEmpty: true })),
+    migrations: await migrationFiles(t, rows)
+  }
   const holder = fork(writer, [JSON.stringify(database)], { execArgv: [] })
   t.teardown(() => holder.kill('SIGKILL'))
   await opened(holder)
@@ -41,7 +44,7 @@ t.test('a directory is refused twice in one process and free once closed', async
 })
 
 t.test('a directory whose migration failed is free again', async (t) => {
-  const database = await testDatabase(t)
+  const database = await testDatabase(t, 'embedded', { isEmpty: true })
   const broken = await migrationFiles(t, { '0001_broken.sql': 'select 1 / 0' })
   await t.rejects(openEngine({ ...database, migrations: broken }), { code: '22012' })
   const engine = await openEngine(database)

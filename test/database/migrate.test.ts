@@ -17,7 +17,7 @@ const second = {
 for (const kind of engines) {
   t.test(`migrations on ${kind}`, async (t) => {
     t.test('run in order, once, with all the statements of a file', async (t) => {
-      const database = await testDatabase(t, kind)
+      const database = await testDatabase(t, kind, { isEmpty: true })
       const migrations = await migrationFiles(t, { ...second, ...first })
       for (const _ of ['first start', 'second start']) {
         const engine = await openEngine({ ...database, migrations })
@@ -33,7 +33,7 @@ for (const kind of engines) {
     })
 
     t.test('continue where an earlier version of the program stopped', async (t) => {
-      const database = await testDatabase(t, kind)
+      const database = await testDatabase(t, kind, { isEmpty: true })
       const migrations = await migrationFiles(t, first)
       const older = await openEngine({ ...database, migrations })
       t.ok(await older.schemaIsCurrent())
@@ -49,7 +49,7 @@ for (const kind of engines) {
     })
 
     t.test('refuse a database newer than the program', async (t) => {
-      const database = await testDatabase(t, kind)
+      const database = await testDatabase(t, kind, { isEmpty: true })
       const newer = await openEngine({
         ...database,
         migrations: await migrationFiles(t, { ...first, ...second })
@@ -61,7 +61,7 @@ for (const kind of engines) {
     })
 
     t.test('refuse a file that changed after it was applied', async (t) => {
-      const database = await testDatabase(t, kind)
+      const database = await testDatabase(t, kind, { isEmpty: true })
       const migrations = await migrationFiles(t, first)
       await (await openEngine({ ...database, migrations })).close()
       await writeFile(join(migrations, '0001_rows.sql'), 'create table rows (id integer)')
@@ -69,7 +69,7 @@ for (const kind of engines) {
     })
 
     t.test('leave nothing of a file that fails, and keep those before it', async (t) => {
-      const database = await testDatabase(t, kind)
+      const database = await testDatabase(t, kind, { isEmpty: true })
       const migrations = await migrationFiles(t, {
         ...first,
         '0002_broken.sql': 'create table half (id integer); select 1 / 0'

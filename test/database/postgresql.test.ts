@@ -25,6 +25,22 @@ t.test('a refused connection is database_unavailable', async (t) => {
 })
 
 t.test('PostgreSQL', postgresql, async (t) => {
+  t.test('closing gives up whoever waits for a connection', async (t) => {
+    const engine = await openTestEngine(t, 'postgresql', { poolSize: 1 })
+    const held = Promise.withResolvers<void>()
+    const begun = Promise.withResolvers<void>()
+    const holding = engine.transaction(() => {
+      begun.resolve()
+      return held.promise
+    })
+    await begun.promise
+    const waiting = t.rejects(engine.ping(), unavailable)
+    const closed = engine.close()
+    await waiting
+    held.resolve()
+    await Promise.all([holding, closed])
+  })
+
   t.test('cutting connections costs their requests and nothing else', async (t) => {
     const database = await testDatabase(t, 'postgresql')
     const warnings: string[] = []
