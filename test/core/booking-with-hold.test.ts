@@ -15,6 +15,7 @@ import { expireHold } from '../support/holds.ts'
 import { anEvent, anEventType, anInvitee, host, meeting, minuteMs, tuesday } from '../support/samples.ts'
 import { fakeSystem } from '../support/system.ts'
 import { openTables } from '../support/tables.ts'
+import { withoutStripe } from '../support/unpaid.ts'
 
 const shop = { tenantId: 'default', name: 'shop', scopes: [] }
 const kiosk = { ...shop, name: 'kiosk' }
@@ -77,6 +78,7 @@ t.test('a booking with a hold', async (t) => {
     }
     const facts = createFacts({ system })
     const bookings = createBookings({
+      payments: withoutStripe,
       ...taking,
       cursors: createCursors(randomBytes(32)),
       outcomes: createOutcomes({ system, transact, facts, lookupsMs: [1_000], calendly })

@@ -23,6 +23,7 @@ import {
 } from '../support/samples.ts'
 import { fakeSystem } from '../support/system.ts'
 import { openTables } from '../support/tables.ts'
+import { withoutStripe } from '../support/unpaid.ts'
 
 const caller = { tenantId: 'default', name: 'shop', scopes: [] }
 const request: BookingRequest = {
@@ -77,6 +78,7 @@ t.test('a booking', async (t) => {
       }
     }
     const bookings = createBookings({
+      payments: withoutStripe,
       system,
       transact,
       reads,

@@ -2,7 +2,8 @@ import { sql } from 'kysely'
 import t from 'tap'
 import type { Booking } from '../../src/core/booking.ts'
 import type { CancelOutcome, EventFact, InviteeFact } from '../../src/core/calendly.ts'
-import { type CancelRequest, createCancellations } from '../../src/core/cancellations.ts'
+import type { CancelRequest } from '../../src/core/cancel-request.ts'
+import { createCancellations } from '../../src/core/cancellations.ts'
 import {
   aBooking,
   anEvent,
@@ -15,6 +16,7 @@ import {
 } from '../support/samples.ts'
 import { fakeSystem } from '../support/system.ts'
 import { openTables } from '../support/tables.ts'
+import { withoutStripe } from '../support/unpaid.ts'
 
 const caller = { tenantId: 'default', name: 'shop', scopes: [] }
 const request: CancelRequest = { cancelerType: 'invitee', refund: 'policy', scope: 'invitee' }
@@ -67,6 +69,7 @@ t.test('a cancellation', async (t) => {
     const begun: string[] = []
     const dropped: { eventType: string; hosts: readonly string[] }[] = []
     const cancellations = createCancellations({
+      payments: withoutStripe,
       system: fakeSystem(now),
       transact,
       reads,
@@ -405,6 +408,7 @@ t.test('a cancellation', async (t) => {
   t.test('of another tenant’s booking finds none', async (t) => {
     await setUp(hostDid)
     const { cancel } = createCancellations({
+      payments: withoutStripe,
       system: fakeSystem(),
       transact,
       reads,

@@ -12,27 +12,38 @@ function intake(
   { isReadable = true, kept = [] as Delivery[] } = {}
 ) {
   const asked: { keys: readonly string[] }[] = []
+  const believed: Buffer[] = []
+  let forgeries = 0
   const deliveries = createDeliveries({
     system: fakeSystem(tuesday),
     toleranceMs: 180_000,
-    recipient: (slot) =>
+    recipient: async (slot) =>
       slot === 'unknown' ? undefined : { tenantId: 'default', signingKeys: ['one', 'two'] },
     verify: (delivery) => {
       asked.push(delivery)
       return verdict === 'forged' ? { kind: 'forged' } : { kind: verdict, timestampMs: tuesday - 5_000 }
     },
-    read: () => (isReadable ? { event: 'invitee.created' } : undefined),
+    outline: () => (isReadable ? { event: 'invitee.created', subject: 'an invitee' } : undefined),
     inbox: {
       insert: async (delivery) => {
         if (kept.some(({ digest }) => digest.equals(delivery.digest))) return false
         kept.push(delivery)
         return true
       },
-      findByDigest: async (_tenantId, digest) => kept.find((delivery) => delivery.digest.equals(digest))
-    },
-    log: { warn: () => {} }
+      findByDigest: async (_tenantId, digest) => kept.find((delivery) => delivery.digest.equals(digest)),
+      believe: async (_tenantId, digest) => void believed.push(digest)
+    }
   })
-  return { accept: (slot?: string) => deliveries.accept(slot, 't=1,v1=ab', body), kept, asked }
+  const onForged = async () => {
+    forgeries++
+  }
+  return {
+    accept: (slot?: string) => deliveries.accept({ slot, header: 't=1,v1=ab', body, onForged }),
+    kept,
+    asked,
+    believed,
+    forgeries: () => forgeries
+  }
 }
 
 t.test('a genuine delivery is kept, byte for byte and by its digest', async (t) => {
@@ -45,7 +56,6 @@ t.test('a genuine delivery is kept, byte for byte and by its digest', async (t) 
       slot: 'slot-1',
       body,
       digest: createHash('sha256').update(body).digest(),
-      event: 'invitee.created',
       signedAt: tuesday - 5_000,
       status: 'received',
       attempts: 0
@@ -61,26 +71,34 @@ t.test('a copy is acknowledged and not kept again', async (t) => {
   t.equal(kept.length, 1)
 })
 
-t.test('a forged delivery is refused and leaves nothing', async (t) => {
-  const { accept, kept } = intake('forged')
+t.test('a forged delivery is refused and counted, and leaves nothing', async (t) => {
+  const { accept, kept, forgeries } = intake('forged')
   await t.rejects(accept(), { code: 'invalid_signature' })
   t.same(kept, [])
+  t.equal(forgeries(), 1)
 })
 
 t.test('an unknown path is refused like a forgery, with no key to try', async (t) => {
-  const { accept, kept, asked } = intake('genuine')
+  const { accept, kept, asked, forgeries } = intake('genuine')
   await t.rejects(accept('unknown'), { code: 'invalid_signature' })
   t.same(kept, [])
   t.match(asked, [{ keys: [] }])
+  t.equal(forgeries(), 1)
 })
 
-t.test('a genuine delivery that is new but stale is kept aside and refused', async (t) => {
-  const { accept, kept } = intake('stale')
-  await t.rejects(accept(), { code: 'invalid_signature' })
-  t.match(kept, [{ status: 'quarantined', reason: 'stale' }])
-  await t.rejects(accept(), { code: 'invalid_signature' }, 'until what it speaks of was read')
-  t.equal(kept.length, 1)
-})
+t.test(
+  'a genuine delivery that is new but stale is kept aside and refused, which is no forgery',
+  async (t) => {
+    const { accept, kept, forgeries } = intake('stale')
+    await t.rejects(accept(), { code: 'invalid_signature' })
+    t.match(kept, [
+      { status: 'quarantined', reason: 'stale', event: 'invitee.created', subject: 'an invitee' }
+    ])
+    await t.rejects(accept(), { code: 'invalid_signature' }, 'until what it speaks of was read')
+    t.equal(kept.length, 1)
+    t.equal(forgeries(), 0)
+  }
+)
 
 t.test('a stale copy of what was seen before is acknowledged, whatever its age', async (t) => {
   const { kept, accept } = intake('genuine')
@@ -93,8 +111,26 @@ t.test('a stale copy of what was seen before is acknowledged, whatever its age',
   await t.resolves(intake('stale', { kept: pulled }).accept())
 })
 
-t.test('a genuine delivery that cannot be read is kept aside and acknowledged', async (t) => {
+t.test('a genuine delivery is not read before it is kept, unless it is stale', async (t) => {
   const { accept, kept } = intake('genuine', { isReadable: false })
   await accept()
-  t.match(kept, [{ status: 'quarantined', reason: 'unreadable', event: undefined }])
+  t.match(kept, [{ status: 'received', reason: undefined }])
+  const stale = intake('stale', { isReadable: false })
+  await t.rejects(stale.accept(), { code: 'invalid_signature' })
+  t.match(stale.kept, [{ status: 'quarantined', reason: 'unreadable' }])
+  await t.resolves(stale.accept(), 'there is nothing to wait for')
+})
+
+t.test('what was stale and comes again freshly signed is believed', async (t) => {
+  const { accept, kept, believed } = intake('genuine')
+  await accept()
+  t.same(believed, [], 'not what is new')
+  await accept()
+  t.same(
+    believed,
+    kept.map(({ digest }) => digest)
+  )
+  const stale = intake('stale', { kept })
+  await stale.accept()
+  t.same(stale.believed, [], 'and not by another stale one')
 })

@@ -80,6 +80,15 @@ t.test('who set what is in the audit log, written with it or not at all', async 
   t.equal((await one.find('default', meeting)).bufferBeforeMinutes, 15)
 })
 
+t.test('a refund policy that there is not cannot be chosen', async (t) => {
+  const { meeting, one } = replicas()
+  await t.rejects(one.put(caller, meeting, { ...strict, refundPolicy: 'unheard-of' }), {
+    code: 'validation_failed',
+    faults: [{ pointer: '#/refund_policy' }]
+  })
+  t.same((await one.get(caller, meeting)).settings, defaultSettings)
+})
+
 t.test('choosing times costs no read a question, and follows what this replica sets at once', async (t) => {
   const { meeting, one, counted } = replicas()
   const found = await Promise.all(Array.from({ length: 50 }, () => one.find('default', meeting)))

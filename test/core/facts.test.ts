@@ -15,7 +15,7 @@ import { fakeSystem } from '../support/system.ts'
 
 const hourMs = 60 * minuteMs
 // A hundred and more orders, on machines that do other things besides.
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const engine = await openTestEngine(t)
 
 type Fact = { invitee: InviteeFact; event: EventFact }

@@ -7,6 +7,7 @@ const key = (health: KeyReport['health']): KeyReport => ({ name: 'primary', last
 const breaker = (name: 'reads' | 'writes', state: 'closed' | 'open' | 'half_open') => ({ name, state })
 const subscription = (changes: Partial<SubscriptionReport>): SubscriptionReport => ({
   state: 'active',
+  events: [],
   callbackUrl: 'https://gateway.example/api/webhooks/calendly',
   checkedAt: 1,
   ...changes
@@ -48,12 +49,19 @@ function open({ database = 'fine', isCurrent = true, rows = [], ...rest }: Situa
       ping: () => answer(undefined),
       schemaIsCurrent: () => answer(isCurrent),
       inbox: { state: () => answer({ waiting: 2, dead: 1, lagMs: 50 }) },
+      eventLog: { state: () => answer({ written: 9, waiting: 0 }) },
+      outbox: {
+        state: () => answer({ pending: 4, dead: 3, lagMs: 70, endpoints: { enabled: 1, disabled: 0 } })
+      },
       oldestUnresolved: () => answer(clock.now()),
-      incidents: () => answer({ bookingOverlaps: 1, holdsLost: 2, secondPosts: 3 })
+      incidents: () => answer({ bookingOverlaps: 1, holdsLost: 2, secondPosts: 3 }),
+      reconciliations: { totals: () => answer({ runs: [], differences: [], lastSuccessAt: {} }) },
+      refundTotals: () => answer({ refunds: [], keysRenewed: 0, chargesDisputed: 0, tasks: 0 })
     },
     calendly: { health: () => report, quotas: () => answer([{ user: 'ada', bookings: [] }]) },
     keys: () => answer(rows),
-    subscription: () => subscription
+    subscription: async () => subscription,
+    attempts: () => ({ delivered: 5, failed: 6, dead: 7 })
   })
   return { health, clock }
 }
@@ -141,7 +149,7 @@ const judged: Record<string, Situation[]> = {
 for (const [status, situations] of Object.entries(judged)) {
   t.test(`Calendly is ${status}`, async (t) => {
     for (const situation of situations) {
-      t.equal(open(situation).health.calendlyStatus(), status, JSON.stringify(situation))
+      t.equal(await open(situation).health.calendlyStatus(), status, JSON.stringify(situation))
     }
   })
 }

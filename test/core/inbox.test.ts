@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
 import t from 'tap'
-import type { EventFact, InviteeFact } from '../../src/core/calendly.ts'
+import type { CalendlyDelivery } from '../../src/core/calendly.ts'
 import type { Delivery } from '../../src/core/deliveries.ts'
 import { AppError } from '../../src/core/errors.ts'
 import { createInbox } from '../../src/core/inbox.ts'
-import { findDelivery, insertDelivery } from '../../src/database/deliveries.ts'
+import { findDelivery, insertDeliveries } from '../../src/database/deliveries.ts'
 import { aBooking, anEvent, anInvitee, host, meeting, tuesday } from '../support/samples.ts'
 import { fakeSystem } from '../support/system.ts'
 import { openTables } from '../support/tables.ts'
@@ -20,7 +20,7 @@ t.test('the inbox', async (t) => {
   async function keep(text: string, changes: Partial<Delivery> = {}): Promise<Buffer> {
     const body = Buffer.from(text)
     const digest = createHash('sha256').update(body).digest()
-    await insertDelivery(db, {
+    const delivery: Delivery = {
       id: `dlv_${text}`,
       tenantId: 'default',
       body,
@@ -29,7 +29,8 @@ t.test('the inbox', async (t) => {
       status: 'received',
       attempts: 0,
       ...changes
-    })
+    }
+    await insertDeliveries(db, [delivery])
     return digest
   }
   const made = (scheduledEvent = anEvent('A')) => ({
@@ -37,29 +38,26 @@ t.test('the inbox', async (t) => {
     invitee: anInvitee('A'),
     scheduledEvent
   })
-  const messages: Record<string, ReturnType<typeof made> | { event: string }> = {
+  const messages: Record<string, CalendlyDelivery> = {
     good: made(),
     bad: made(),
-    other: { event: 'event_type.updated' }
+    other: { event: 'routing_form_submission.created' },
+    changed: { event: 'event_type.updated', eventType: meeting }
   }
   const becameOf = (digest: Buffer) => findDelivery(db, 'default', digest)
   const makeDue = () => sql`update deliveries set due_at = now() where due_at is not null`.execute(db)
 
   /** An inbox whose facts make a booking for each good delivery and throw for a bad one. */
-  function open({
-    fail = new Error('boom'),
-    calendly = {}
-  }: {
-    fail?: Error
-    calendly?: { invitee?: InviteeFact; event?: EventFact }
-  } = {}) {
+  function open({ fail = new Error('boom') } = {}) {
     const dropped: { eventType: string; hosts: readonly string[] }[] = []
+    const droppedTypes: string[] = []
     const applied: string[] = []
     let made = 0
     const inbox = createInbox({
       system: fakeSystem(),
       transact,
       read: (body) => messages[body.toString()],
+      predecessors: { find: async () => [] },
       facts: {
         apply: async (tables, tenantId, invitee, event, source) => {
           applied.push(`${source} ${invitee.uri === anInvitee('A').uri} ${event.uri === anEvent('A').uri}`)
@@ -68,13 +66,12 @@ t.test('the inbox', async (t) => {
         }
       },
       calendly: {
-        findEvent: async () => calendly.event,
-        findInvitee: async () => calendly.invitee,
-        dropAvailability: (eventType, hosts) => dropped.push({ eventType, hosts })
+        dropAvailability: (eventType, hosts) => dropped.push({ eventType, hosts }),
+        dropEventType: (eventType) => droppedTypes.push(eventType)
       },
-      log: { error: () => {} }
+      log: { warn: () => {}, error: () => {} }
     })
-    return { ...inbox, dropped, applied }
+    return { ...inbox, dropped, droppedTypes, applied }
   }
   let isBad = false
   const bookings = () => reads.list('default', { limit: 9, now: 0 })
@@ -93,11 +90,11 @@ t.test('the inbox', async (t) => {
   )
 
   t.test('has done with what is none of its business', async (t) => {
-    const [other, unread] = [await keep('other'), await keep('noise')]
+    const other = await keep('other')
     const { processNext, applied } = open()
-    t.same([await processNext(), await processNext(), await processNext()], [true, true, false])
+    t.same([await processNext(), await processNext()], [true, false])
     t.same(applied, [])
-    for (const digest of [other, unread]) t.match(await becameOf(digest), { status: 'processed' })
+    t.match(await becameOf(other), { status: 'processed' })
   })
 
   t.test('takes back all of a delivery that fails, and tries it eight times in all', async (t) => {
@@ -138,25 +135,49 @@ t.test('the inbox', async (t) => {
     t.match(await becameOf(digest), { status: 'processed' })
   })
 
-  t.test('reads from Calendly what a stale delivery spoke of', async (t) => {
-    const digest = await keep('good', { status: 'quarantined', reason: 'stale' })
-    const { processNext, pullNext, applied, dropped } = open({
-      calendly: { invitee: anInvitee('A'), event: anEvent('A') }
-    })
-    t.equal(await processNext(), false)
-    t.equal(await pullNext(), true)
-    t.equal(await pullNext(), false)
-    t.same(applied, ['webhook true true'])
-    t.same(await becameOf(digest), { status: 'processed', reason: undefined })
-    t.same(dropped, [{ eventType: meeting, hosts: [host] }])
+  t.test('sets aside for good what cannot be read', async (t) => {
+    const digest = await keep('noise')
+    const { processNext } = open()
+    t.same([await processNext(), await processNext()], [true, false])
+    t.match(await becameOf(digest), { status: 'quarantined', reason: 'unreadable' })
   })
 
-  t.test('does not believe a stale delivery of something that Calendly does not know', async (t) => {
-    const digest = await keep('good', { status: 'quarantined', reason: 'stale' })
-    const { pullNext, applied } = open({ calendly: { event: anEvent('A') } })
-    t.equal(await pullNext(), true)
+  t.test('writes down what a delivery is about, whatever becomes of it', async (t) => {
+    messages.good = { ...made(), subject: 'an invitee' }
+    messages.bad = { ...made(), subject: 'another one' }
+    await keep('good')
+    const { processNext } = open()
+    await processNext()
+    isBad = true
+    await keep('bad')
+    await processNext()
+    isBad = false
+    const rows = await db.selectFrom('deliveries').select(['event', 'subject']).orderBy('subject').execute()
+    t.same(rows, [
+      { event: 'invitee.created', subject: 'an invitee' },
+      { event: 'invitee.created', subject: 'another one' }
+    ])
+  })
+
+  t.test('forgets what was remembered of an event type that has changed', async (t) => {
+    await keep('changed')
+    const { processNext, droppedTypes, applied } = open()
+    await processNext()
+    t.same(droppedTypes, [meeting])
     t.same(applied, [])
-    t.same(await becameOf(digest), { status: 'quarantined', reason: 'subject_not_found' })
-    t.equal(await pullNext(), false)
+  })
+
+  t.test('a pile of bad ones keeps nobody from what comes after them', async (t) => {
+    isBad = true
+    for (let n = 0; n < 20; n++) {
+      messages[`bad-${n}`] = made()
+      await keep(`bad-${n}`)
+    }
+    const digest = await keep('good')
+    const { processNext } = open()
+    for (let n = 0; n < 20; n++) await processNext()
+    isBad = false
+    t.equal(await processNext(), true)
+    t.match(await becameOf(digest), { status: 'processed' })
   })
 })

@@ -176,14 +176,50 @@ t.test('what Calendly reports is applied in whatever order it comes', async (t) 
     const { id, seat, now } = await attended()
     for (const changes of news) {
       const invitee = { ...(seat.invitee ?? anInvitee('none')), ...changes }
-      await transact((tables) => applyNoShow(tables, 'default', invitee, tuesday + 60 * minuteMs))
+      await transact((tables) => applyNoShow(tables, 'default', invitee, { now: tuesday + 60 * minuteMs }))
     }
     t.match(await now(), { noShow: false })
     t.equal((await reads.timeline('default', id)).length, news[0] === marked ? 2 : 0)
   }
   const { id, seat, entries, now } = await attended()
   const invitee = { ...(seat.invitee ?? anInvitee('none')), ...marked }
-  await transact((tables) => applyNoShow(tables, 'default', invitee, tuesday + 60 * minuteMs))
+  await transact((tables) => applyNoShow(tables, 'default', invitee, { now: tuesday + 60 * minuteMs }))
   t.match(await now(), { id, noShow: true, noShowUri: noShow })
   t.same(await entries(), [['no_show_marked', 'calendly']])
+})
+
+t.test('a late word of what we did ourselves does it once', async (t) => {
+  const { id, seat, entries, now, open } = await attended()
+  await open().mark(caller, id, once)
+  await open().remove(caller, id)
+  const told = anInvitee(seat.invitee?.uri.split('/').at(-1) ?? '')
+  for (const changes of [
+    { noShow: { uri: noShow, createdAt: tuesday + 1 }, updatedAt: tuesday + 1 },
+    { noShow: undefined, updatedAt: tuesday + 2 }
+  ]) {
+    const invitee = { ...told, uri: seat.invitee?.uri ?? '', ...changes }
+    await transact((tables) => applyNoShow(tables, 'default', invitee, { now: tuesday + 61 * minuteMs }))
+  }
+  t.match(await now(), { noShow: false })
+  t.same(
+    (await entries()).map(([type]) => type),
+    ['no_show_marked', 'no_show_removed']
+  )
+})
+
+t.test('a removal that does not touch the invitee counts by when it was told', async (t) => {
+  const { seat, now } = await attended()
+  const untouched = { ...(seat.invitee ?? anInvitee('none')), updatedAt: tuesday - minuteMs }
+  const markedAt = tuesday + 500
+  const marked = { ...untouched, noShow: { uri: noShow, createdAt: markedAt } }
+  const say = (invitee: InviteeFact, toldAt: number) =>
+    transact((tables) => applyNoShow(tables, 'default', invitee, { now: tuesday, toldAt }))
+  await say(marked, tuesday)
+  t.match(await now(), { noShow: true })
+  await say(untouched, tuesday - minuteMs)
+  t.match(await now(), { noShow: true }, 'an older removal was of another one')
+  await say(untouched, tuesday)
+  t.match(await now(), { noShow: false }, 'in the same second')
+  await say(marked, tuesday)
+  t.match(await now(), { noShow: false }, 'its mark, told again')
 })

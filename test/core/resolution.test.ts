@@ -351,6 +351,22 @@ t.test('a booking whose answer was lost', async (t) => {
     })
   }
 
+  t.test('and whose second half is never to be found, needs a human', async (t) => {
+    const { after, tell } = await setUp()
+    await tell(movedAway(inviteeUri('B')))
+    await after(60_000)
+    for (let n = 0; n < 3; n++) await after(schedule.attentionMs)
+    t.match(await read(), { status: 'needs_attention', change: { kind: 'move' } })
+    t.equal(await isWaiting(), false)
+    const entries = (await reads.timeline('default', 'bkg_1')).filter(
+      ({ type }) => type === 'needs_attention'
+    )
+    t.match(entries, [{ detail: { reason: 'second_half_missing', new_invitee: inviteeUri('B') } }])
+    t.equal(entries.length, 1)
+    await tell(movedTo)
+    t.match(await read(), moved, 'heard of late, it is where it went')
+  })
+
   t.test('or whose cancellation is under way, is handed to whoever finishes that', async (t) => {
     const change = {
       kind: 'cancel',
