@@ -60,7 +60,7 @@ for (const engine of engines) {
           start_time,
           event_type: eventTypes.thirtyMinutes,
           posts: 1,
-          lookups: 1,
+          lookups: 2,
           last_look: 'found_nothing'
         }
       })

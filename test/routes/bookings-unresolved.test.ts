@@ -15,6 +15,7 @@ import {
   freeTimes,
   read,
   timelineOf,
+  toldOf,
   untilApplied,
   untilStatus,
   untilSubscribed
@@ -201,6 +202,7 @@ for (const engine of engines) {
       t.equal(all.filter(({ calendly }) => calendly.invitee === booked.body.calendly.invitee).length, 1)
       const timeline = await timelineOf(service, booked.body.id)
       t.equal(timeline.filter((type) => type === 'confirmed').length, 1)
+      t.same(await toldOf(service, booked.body.id), ['booking.confirmed'])
     })
 
     t.test("somebody else's booking does not become ours by carrying our id", async (t) => {

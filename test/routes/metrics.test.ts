@@ -94,6 +94,8 @@ for (const engine of engines) {
       t.ok(Number(value('calendly_cache_entries')) > 0)
       t.ok(Number(value('calendly_cache_bytes')) > 0)
       t.equal(value('calendly_subscription_retry_started_timestamp_seconds'), undefined)
+      t.equal(value('calendly_subscription_missed_since_timestamp_seconds'), undefined)
+      t.ok(Number(value('calendly_subscription_checks_total', { result: 'done' })) > 0)
     })
 
     t.test('the inbox and bookings in doubt are told', async (t) => {

@@ -4,6 +4,8 @@ import { engines } from '../support/database.ts'
 import { openService, until } from '../support/service.ts'
 import { signatureOf, webhookBody } from '../support/webhook.ts'
 import {
+  asked,
+  availability,
   bookings,
   deliver,
   eventTypes,
@@ -213,6 +215,34 @@ for (const engine of engines) {
       const body = JSON.stringify({ event: 'routing_form_submission.created', payload: { uri: 'x' } })
       t.equal((await deliver(service, body)).status, 204)
       t.same(await bookings(service), before)
+    })
+
+    t.test('an event type that has changed is read again, with its times and the lists', async (t) => {
+      const uri = eventTypes.consultation
+      const paths = {
+        type: new RegExp(`/event_types/${uri.split('/').at(-1)}$`),
+        times: /^\/event_type_available_times$/,
+        list: /^\/event_types$/
+      }
+      const readAll = async () => {
+        await call('GET', `/api/v1/event-types/${encodeURIComponent(uri)}`)
+        await call('GET', '/api/v1/event-types')
+        await availability(service, { event_type: uri })
+        const found = Object.values(paths).map((path) => asked(service, 'GET', path))
+        return (await Promise.all(found)).map(({ length }) => length)
+      }
+      const first = await readAll()
+      t.same(await readAll(), first, 'it was remembered')
+      t.equal(
+        (await deliver(service, JSON.stringify({ event: 'event_type.updated', payload: { uri } }))).status,
+        204
+      )
+      await untilApplied(service)
+      const after = await readAll()
+      t.ok(
+        after.every((count, index) => count > (first[index] ?? 0)),
+        `${first} → ${after}`
+      )
     })
 
     t.test('after all that nothing waits and nothing is dead', async (t) => {

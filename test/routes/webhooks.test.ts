@@ -12,6 +12,7 @@ import {
   read,
   slotsOf,
   timelineOf,
+  toldOf,
   untilApplied,
   untilSubscribed,
   withheld
@@ -104,6 +105,7 @@ for (const engine of engines) {
         const answer = await cancel(service, body.id, { canceler_type: 'system' })
         t.match(answer.body.booking.cancellation, { canceler_type: 'system', canceled_by: 'system' })
         t.match((await only(body.calendly.invitee)).cancellation, { canceler_type: 'system' })
+        t.same(await toldOf(service, body.id), ['booking.confirmed', 'booking.canceled'])
       }
     )
 

@@ -73,6 +73,18 @@ export async function timelineOf({ call }: Service, id: string): Promise<string[
   return body.data.map(({ type }: { type: string }) => type)
 }
 
+/** The types of the events that tell of a booking, in order. */
+export async function toldOf({ call }: Service, id: string): Promise<string[]> {
+  const types: string[] = []
+  let cursor = ''
+  for (;;) {
+    const { body } = await call('GET', `/api/v1/events?limit=200${cursor && `&cursor=${cursor}`}`)
+    for (const { subject, type } of body.data) if (subject === id) types.push(type)
+    if (body.data.length === 0) return types
+    cursor = body.next_cursor
+  }
+}
+
 /** The booking once its status is the wanted one. */
 export async function untilStatus(service: Service, id: string, status: string): Promise<Body> {
   const { body } = await until(
@@ -82,11 +94,15 @@ export async function untilStatus(service: Service, id: string, status: string):
   return body
 }
 
-/** Resolves once Calendly sends webhooks here. */
-export async function untilSubscribed({ control }: Service): Promise<void> {
+/** Resolves once Calendly sends webhooks here, and what came before them has been compared. */
+export async function untilSubscribed({ call, control }: Service): Promise<void> {
   await until(
     () => control('GET', '/state'),
     ({ webhook_subscriptions: [subscription] }) => subscription?.state === 'active'
+  )
+  await until(
+    () => call('GET', '/api/v1/reconciliations'),
+    ({ body }) => body.data.some(({ kind, status }: Body) => kind === 'calendly' && status === 'succeeded')
   )
 }
 
