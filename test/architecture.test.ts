@@ -30,6 +30,8 @@ const mayUse: readonly (readonly [files: RegExp, packages: RegExp])[] = [
   [/^schemas\//, /^zod$/],
   [/^calendly\//, /^(undici|lru-cache|node:(crypto|http))$/],
   [/^calendly\/wire[^/]*$/, /^zod$/],
+  [/^payments\//, /^(stripe|undici|node:http)$/],
+  [/^delivery\//, /^(undici|ipaddr\.js|node:(crypto|net|dns\/promises))$/],
   [/^database\//, /^(kysely|pg|@electric-sql\/pglite|node:.+)(\/.+)?$/],
   [/^routes\//, /^fastify(-type-provider-zod)?$/],
   [/^plugins\//, /^(@fastify\/.+|fastify(-plugin|-type-provider-zod)?|ioredis|lru-cache|pino|node:.+)$/],

@@ -231,6 +231,36 @@ t.test('a token that cannot stand in a header is refused on start, not on the fi
   judge(t, 'CALENDLY_API_TOKEN', { accepted: ['ey.J-_9'], refused: ['two words', 'a\nb', 'clé', 'eyJ…'] })
 })
 
+t.test('keys and secrets of Stripe have its shape, so that one is not taken for another', async (t) => {
+  judge(t, 'STRIPE_SECRET_KEY', {
+    accepted: ['rk_live_51Abc', 'rk_test_51Abc', 'sk_live_51Abc', 'sk_test_51Abc'],
+    refused: [
+      'pk_live_51Abc',
+      'rk_live_',
+      'rk_51Abc',
+      'whsec_abc',
+      'sk_org_live_51Abc',
+      'rk_live_a b',
+      'rk_live_…'
+    ]
+  })
+  judge(t, 'STRIPE_WEBHOOK_SECRET', {
+    accepted: ['whsec_5f+/='],
+    refused: ['rk_live_51Abc', 'whsec_', 'whsec_…']
+  })
+  const { stripe } = loadConfig({
+    STRIPE_WEBHOOK_SECRET_SECONDARY: 'whsec_b',
+    STRIPE_WEBHOOK_SECRET: 'whsec_a'
+  })
+  t.match(stripe, { baseUrl: 'https://api.stripe.com', webhookSecrets: ['whsec_a', 'whsec_b'] })
+})
+
+t.test('production sends no key of Stripe over plain http', async (t) => {
+  const plain = { ...production, STRIPE_API_BASE_URL: 'http://stripe.example.com' }
+  t.same(faultyVariables({ ...plain, STRIPE_SECRET_KEY: 'rk_live_51Abc' }), ['STRIPE_API_BASE_URL'])
+  t.same(faultyVariables(plain), [])
+})
+
 t.test('the example of a secret, copied as it stands, is no secret', async (t) => {
   for (const [name, variable] of Object.entries(variables)) {
     if (!('example' in variable) || !variable.example.includes('`')) continue

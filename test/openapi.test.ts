@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
+import { describeScopes } from '../src/cli/scopes.ts'
+import { newsTypes, testType } from '../src/core/news-types.ts'
 import { openService } from './support/service.ts'
 
 type Schema = Record<string, unknown>
@@ -32,6 +34,12 @@ t.test(
     t.equal(`${JSON.stringify(served.body, null, 2)}\n`, committed)
   }
 )
+
+t.test('the page of scopes is what the document demands: after a change run `npm run openapi`', async (t) => {
+  const page = readFileSync(new URL('../docs/scopes.md', import.meta.url), 'utf8')
+  t.equal(describeScopes(document), page)
+  for (const { path, method } of operations) t.match(page, `\`${method.toUpperCase()} ${path}\``)
+})
 
 t.test('the document is OpenAPI 3.1 with a title, a version and its licence', async (t) => {
   t.match(document, {
@@ -113,15 +121,43 @@ t.test(
     t.same(required.sort(), [
       '/api/v1/bookings',
       '/api/v1/bookings/{id}/cancel',
-      '/api/v1/bookings/{id}/reschedule'
+      '/api/v1/bookings/{id}/reschedule',
+      '/api/v1/refunds'
     ])
     for (const { path, method, operation } of operations) {
       const names = parametersIn(operation, 'header').map(({ name }) => name)
-      const accepts = method === 'post' && path.startsWith('/api/v1/')
+      const onlyAsks = path === '/api/v1/refunds/quote'
+      const accepts = method === 'post' && path.startsWith('/api/v1/') && !onlyAsks
       t.same(names, accepts ? ['Idempotency-Key'] : [], `${method} ${path}`)
     }
   }
 )
+
+t.test('every type of event that is sent is a webhook of the document, with its headers', async (t) => {
+  t.same(Object.keys(document.webhooks).sort(), [...newsTypes, testType].sort())
+  const { mapping } = document.components.schemas.Event.discriminator
+  for (const [type, { post }] of Object.entries<Record<string, Operation>>(document.webhooks)) {
+    t.same(
+      parametersIn(post as Operation, 'header').map(({ name, required }) => [name, required]),
+      ['webhook-id', 'webhook-timestamp', 'webhook-signature'].map((name) => [name, true]),
+      type
+    )
+    const sent = post?.requestBody?.content['application/json']?.schema
+    t.match(sent, { allOf: [{ $ref: mapping[type] }, { properties: { type: { const: type } } }] })
+    const { properties } = document.components.schemas[mapping[type].split('/').at(-1)]
+    t.ok(properties.type.enum.includes(type))
+    t.equal(Object.keys(properties.data.properties).length, 1)
+  }
+})
+
+t.test('a page is of 1 to 200, and no count is below zero', async (t) => {
+  const limits = operations.flatMap(({ operation }) =>
+    parametersIn(operation, 'query').filter(({ name }) => name === 'limit')
+  )
+  t.ok(limits.length > 5)
+  for (const { schema } of limits) t.same(schema, { type: 'integer', minimum: 1, maximum: 200, default: 50 })
+  t.notMatch(committed, /"minimum": -9007199254740991/)
+})
 
 t.test('what is sent is described strictly, what is answered openly', async (t) => {
   t.equal(document.components.schemas.BookingRequest.additionalProperties, false)
@@ -139,7 +175,7 @@ t.test('every reference leads to a schema and every schema is referred to', asyn
   t.same([...names].sort(), Object.keys(document.components.schemas).sort())
   t.equal(
     (committed.match(/"\$ref"/g) ?? []).length,
-    (committed.match(/"#\/components\/schemas\//g) ?? []).length
+    (committed.match(/"\$ref": "#\/components\/schemas\//g) ?? []).length
   )
 })
 

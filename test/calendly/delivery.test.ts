@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { readDelivery } from '../../src/calendly/wire-delivery.ts'
+import { outlineDelivery, readDelivery } from '../../src/calendly/wire-delivery.ts'
 
 const api = 'https://api.calendly.com'
 const scheduledEvent = {
@@ -124,6 +124,51 @@ t.test('what is no delivery is unreadable, never an exception', async (t) => {
   t.equal(readDelivery(latin1), undefined, 'not UTF-8')
 })
 
+t.test('an event type is named however little else of it can be read', async (t) => {
+  const uri = 'https://api.calendly.com/event_types/AAAA'
+  for (const event of ['event_type.created', 'event_type.updated', 'event_type.deleted']) {
+    t.match(readDelivery(bytesOf({ event, payload: { uri, duration: 'half an hour' } })), {
+      event,
+      subject: uri,
+      eventType: uri
+    })
+  }
+  for (const payload of [
+    undefined,
+    null,
+    [],
+    'AAAA',
+    {},
+    { uri: 7 },
+    { uri: 'AAAA' },
+    { uri: `${uri}/x/y` }
+  ]) {
+    const delivery = readDelivery(bytesOf({ event: 'event_type.updated', payload }))
+    t.equal(delivery?.event, 'event_type.updated')
+    t.equal(delivery?.eventType, undefined, JSON.stringify(payload))
+  }
+})
+
+t.test('an event about invitees that we do not know is named and not read', async (t) => {
+  for (const event of ['invitee.rescheduled', 'invitee_no_show.canceled', 'invitee.']) {
+    t.match(readDelivery(bytesOf({ event, payload: {} })), { event })
+  }
+})
+
+t.test('the outline is the event and what it is about, as far as they can be kept', async (t) => {
+  t.same(outlineDelivery(bytesOf(created)), { event: 'invitee.created', subject: payload.uri })
+  const submission = { event: 'routing_form_submission.created', payload: { uri: 'a form' } }
+  t.same(outlineDelivery(bytesOf(submission)), { event: submission.event, subject: 'a form' })
+  t.same(outlineDelivery(bytesOf({ event: 'e'.repeat(101), payload: { uri: 'u'.repeat(501) } })), {
+    event: 'e'.repeat(100)
+  })
+  const halved = outlineDelivery(bytesOf({ event: `${'e'.repeat(99)}\u{1f600}` }))
+  t.ok(halved?.event.isWellFormed())
+  t.same(outlineDelivery(Buffer.from('{"event":"a\\u0000\\ud800"}')), { event: 'a\ufffd' })
+  for (const text of ['', '{', '[]', '{}', '{"event":7}'])
+    t.equal(outlineDelivery(Buffer.from(text)), undefined)
+})
+
 t.test('a payload cannot smuggle a prototype', async (t) => {
   const text = JSON.stringify(created).replace('"payload":{', '"payload":{"__proto__":{"isAdmin":true},')
   const delivery = readDelivery(Buffer.from(text))
@@ -134,6 +179,7 @@ t.test('a payload cannot smuggle a prototype', async (t) => {
 t.test('no bytes whatever make it throw', async () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+      outlineDelivery(bytes)
       readDelivery(bytes)
     })
   )

@@ -83,3 +83,55 @@ t.test('a booking is known to take time from the other event types of its hosts'
     { kind: 'availability', eventType: team.uri, hosts: [bob] }
   ])
 })
+
+t.test('a changed event type, its times and the lists are asked for again, on every replica', async (t) => {
+  const clients = [openTestClient(), openTestClient()] as const
+  const [one, other] = clients
+  const calls: string[] = []
+  const count = (name: string, body: object) => () => {
+    calls.push(name)
+    return [200, body] as [number, object]
+  }
+  nock(api).persist().get('/users/me').reply(200, me)
+  nock(api)
+    .persist()
+    .get('/event_types/A')
+    .reply(count('A', wire('A')))
+  nock(api)
+    .persist()
+    .get('/event_types/B')
+    .reply(count('B', wire('B')))
+  nock(api)
+    .persist()
+    .get('/event_types')
+    .query(true)
+    .reply(count('list', { collection: [typeOf('A')] }))
+  nock(api)
+    .persist()
+    .get('/event_type_available_times')
+    .query(true)
+    .reply(({ url }: Request) => {
+      calls.push(`times of ${new URL(url).searchParams.get('event_type')?.at(-1)}`)
+      return [200, { collection: [] }]
+    })
+  const [startTime, endTime] = [startOfTest + day, startOfTest + 2 * day]
+  const askAll = async ({ calendly }: (typeof clients)[number]) => {
+    calls.length = 0
+    for (const id of ['A', 'B']) {
+      await calendly.findEventType(`${api}/event_types/${id}`)
+      await calendly.availableTimes({ eventType: `${api}/event_types/${id}`, startTime, endTime })
+    }
+    await calendly.listEventTypes()
+    return calls.toSorted()
+  }
+  const everything = ['A', 'B', 'list', 'list', 'times of A', 'times of B']
+  for (const client of clients) {
+    t.same(await askAll(client), everything)
+    t.same(await askAll(client), [])
+  }
+  one.calendly.dropEventType(`${api}/event_types/A`)
+  t.same(one.announced, [{ kind: 'event_type', eventType: `${api}/event_types/A` }])
+  for (const news of one.announced) other.calendly.hear(news)
+  t.same(other.announced, [])
+  for (const client of clients) t.same(await askAll(client), ['A', 'list', 'list', 'times of A'])
+})

@@ -14,7 +14,8 @@ const notStarted = { title: 'Invalid Argument', message: 'Event is not started y
 t.test('marking a no-show says where it is', async (t) => {
   const { calendly } = openTestClient()
   marking().reply(201, { resource: { uri, invitee, created_at: '2026-11-22T12:00:00.000Z' } })
-  t.same(await calendly.markNoShow(invitee), { kind: 'done', uri })
+  const createdAt = Date.parse('2026-11-22T12:00:00.000Z')
+  t.same(await calendly.markNoShow(invitee), { kind: 'done', uri, createdAt })
 })
 
 t.test("a no-show that Calendly refuses is refused in Calendly's words", async (t) => {

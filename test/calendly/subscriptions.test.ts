@@ -49,6 +49,64 @@ t.test('where that is forbidden, it is made and listed for the user', async (t) 
   t.match(await calendly.listSubscriptions(), [{ uri: subscription.uri }])
 })
 
+t.test('in every scope it is listed for both, or for the one that is allowed', async (t) => {
+  const { calendly } = openTestClient()
+  const ofAll = { organization, scope: 'organization', count: '100' }
+  const ofUser = { organization, scope: 'user', user, count: '100' }
+  const other = { ...subscription, uri: `${api}/webhook_subscriptions/W2` }
+  const reply = (collection: unknown[]) => ({ collection, pagination: {} })
+  nock(api)
+    .get('/webhook_subscriptions')
+    .query(ofAll)
+    .reply(200, reply([subscription]))
+  nock(api)
+    .get('/webhook_subscriptions')
+    .query(ofUser)
+    .reply(200, reply([other]))
+  t.match(await calendly.listSubscriptions(true), [{ uri: subscription.uri }, { uri: other.uri }])
+  nock(api).get('/webhook_subscriptions').query(ofAll).reply(403, forbidden)
+  nock(api)
+    .get('/webhook_subscriptions')
+    .query(ofUser)
+    .reply(200, reply([other]))
+  t.match(await calendly.listSubscriptions(true), [{ uri: other.uri }])
+})
+
+t.test('events that Calendly refuses are left out, where they are optional', async (t) => {
+  const { calendly } = openTestClient()
+  const optionalEvents = [['routing_form_submission.created'], ['event_type.created', 'event_type.deleted']]
+  const offered: string[][] = []
+  const answer = (isTaken: (events: string[]) => boolean, status: 400 | 403) => {
+    nock(api)
+      .post('/webhook_subscriptions')
+      .times(8)
+      .reply(async (request: Request) => {
+        const { events } = (await request.json()) as { events: string[] }
+        offered.push(events)
+        if (isTaken(events)) return [201, { resource: { ...subscription, events } }]
+        return [status, status === 403 ? forbidden : { title: 'Invalid Argument', message: 'events' }]
+      })
+  }
+  const eventsMade = async () => {
+    const made = await calendly.createSubscription({ ...wanted, optionalEvents })
+    nock.cleanAll()
+    return made.kind === 'created' && made.subscription.events
+  }
+
+  answer(() => true, 400)
+  t.same(await eventsMade(), [...wanted.events, ...optionalEvents.flat()])
+  answer((events) => !events.includes('event_type.created'), 400)
+  t.same(await eventsMade(), [...wanted.events, 'routing_form_submission.created'])
+  answer((events) => !events.includes('routing_form_submission.created'), 403)
+  t.same(await eventsMade(), [...wanted.events, 'event_type.created', 'event_type.deleted'])
+  answer((events) => events.length === 1, 403)
+  t.same(await eventsMade(), wanted.events)
+  t.ok(offered.every((events) => events.includes('invitee.created')))
+
+  answer(() => false, 400)
+  await t.rejects(eventsMade(), { code: 'calendly_unavailable', message: /events/ })
+})
+
 t.test('a second subscription for one URL already exists', async (t) => {
   const { calendly } = openTestClient()
   nock(api)

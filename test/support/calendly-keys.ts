@@ -55,7 +55,8 @@ export function openReplica({ db, transaction }: Engine, options: ReplicaOptions
   const transact = <T>(work: (tables: ReturnType<typeof tablesOf>) => Promise<T>) =>
     transaction((tx) => work(tablesOf(tx)))
   const tokens = Object.entries(environment).map(([name, token]) => ({ name, token }))
-  const source = createCalendlyKeySource({ system, transact, keys, vault, environment: tokens, log })
+  const policy = { maxUsage: 1_000, maxAgeDays: 90 }
+  const source = createCalendlyKeySource({ system, transact, keys, vault, environment: tokens, policy, log })
   const calendly = {
     identify: async (token: string) => {
       identified.push(token)
@@ -67,7 +68,6 @@ export function openReplica({ db, transaction }: Engine, options: ReplicaOptions
     },
     quotas: async () => [{ user: owner.user, limit: 500, remaining: 480, resetAt: tuesday + 60_000 }]
   }
-  const policy = { maxUsage: 1_000, maxAgeDays: 90 }
   const management = createManagement({ system, transact, keys, source, vault, calendly, policy, log })
   return {
     source,

@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { createHash, randomUUID } from 'node:crypto'
+import { cpSync, existsSync, globSync, readFileSync, statfsSync } from 'node:fs'
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
@@ -12,17 +12,31 @@ export type EngineKind = Engine['kind']
 export type Test = { teardown: (work: () => Promise<void> | void) => unknown }
 
 const server = process.env.TEST_DATABASE_URL
+const migrations = join(import.meta.dirname, '../../src/database/migrations')
+const memory = '/dev/shm'
+const roomBytes = 2 * 1024 ** 3
 
 /** The engines that this run covers: PostgreSQL only where `TEST_DATABASE_URL` names a server. */
 export const engines: readonly EngineKind[] = server ? ['embedded', 'postgresql'] : ['embedded']
 
-/** Options for `openEngine` on an empty database of its own, which the test's end removes. */
-export async function testDatabase(t: Test, kind: EngineKind = 'embedded'): Promise<EngineOptions> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'calendly-gateway-'))
+type Place = {
+  /** Without our schema, for migrations of its own. */
+  isEmpty?: boolean
+  /** Where writing through costs what it costs. */
+  isOnDisk?: boolean
+}
+
+/** Options for `openEngine` on a database of its own with nothing in it, which the test's end removes. */
+export async function testDatabase(
+  t: Test,
+  kind: EngineKind = 'embedded',
+  { isEmpty = false, isOnDisk = false }: Place = {}
+): Promise<EngineOptions> {
+  const dataDir = await mkdtemp(join(isOnDisk ? tmpdir() : inMemory(), 'calendly-gateway-'))
   t.teardown(() => rm(dataDir, { recursive: true, force: true }))
   const options = { dataDir, system: realSystem, log: { warn: () => {}, fatal: () => {} } }
   if (kind === 'postgresql') return { ...options, url: await createDatabase(t) }
-  await cp(await embeddedTemplate(), dataDir, { recursive: true })
+  cpSync(await embeddedTemplate(isEmpty), dataDir, { recursive: true })
   return options
 }
 
@@ -32,7 +46,8 @@ export async function openTestEngine(
   kind: EngineKind = 'embedded',
   overrides: Partial<EngineOptions> = {}
 ): Promise<Engine> {
-  const engine = await openEngine({ ...(await testDatabase(t, kind)), ...overrides })
+  const isEmpty = overrides.migrations !== undefined
+  const engine = await openEngine({ ...(await testDatabase(t, kind, { isEmpty })), ...overrides })
   t.teardown(() => engine.close())
   return engine
 }
@@ -88,16 +103,31 @@ async function administer(url: string, statement: string): Promise<void> {
   }
 }
 
+/** What is written through to memory is there at once; many small databases take some room. */
+function inMemory(): string {
+  if (!existsSync(memory)) return tmpdir()
+  const { bavail, bsize } = statfsSync(memory)
+  return bavail * bsize > roomBytes ? memory : tmpdir()
+}
+
 /** Making an embedded database takes seconds, copying one a fraction of one. It goes with `npm ci`. */
-async function embeddedTemplate(): Promise<string> {
+async function embeddedTemplate(isEmpty: boolean): Promise<string> {
   const cache = join(import.meta.dirname, '../../node_modules/.cache')
-  const template = join(cache, 'embedded-database')
+  const template = join(cache, isEmpty ? 'embedded-database' : `embedded-database-${schemaDigest()}`)
   if (existsSync(template)) return template
   await mkdir(cache, { recursive: true })
   const draft = await mkdtemp(join(cache, 'draft-'))
-  const source = await openEmbedded({ dataDir: draft, log: { fatal: () => {} } })
-  await source.close()
+  const options = { dataDir: draft, system: realSystem, log: { warn: () => {}, fatal: () => {} } }
+  const made = await (isEmpty ? openEmbedded(options) : openEngine(options))
+  await made.close()
   // Another test process may have been faster; theirs is as good.
   await rename(draft, template).catch(() => rm(draft, { recursive: true }))
   return template
+}
+
+/** Of the migrations as they are. */
+function schemaDigest(): string {
+  const digest = createHash('sha256')
+  for (const file of globSync(join(migrations, '*.sql')).toSorted()) digest.update(readFileSync(file))
+  return digest.digest('hex').slice(0, 16)
 }

@@ -42,6 +42,8 @@ type Options = {
   /** Arranges in the database what no request can, before the service opens it. */
   prepare?: (db: Kysely<Tables>) => Promise<void>
   logger?: FastifyServerOptions['logger']
+  /** Of the names of event endpoints, in place of DNS. */
+  lookup?: (host: string) => Promise<readonly string[]>
 }
 
 /** The whole service on loopback, with a database and a sandbox of its own; closed when the test ends. */
@@ -73,7 +75,7 @@ export async function openService(t: Test, options: Options = {}) {
     ...(webhooks && { PUBLIC_URL: `http://127.0.0.1:${port}`, SUBSCRIPTION_CHECK_SECONDS: '1' }),
     ...env
   })
-  const app = await buildApp({ config, secrets: loadSecrets(config), system, logger })
+  const app = await buildApp({ config, secrets: loadSecrets(config), system, logger, lookup: options.lookup })
   t.teardown(async () => {
     await app.close()
     if (!isOpen) await sandbox?.close()

@@ -42,7 +42,13 @@ export function webhookBody({
         event_type: eventType,
         start_time: new Date(startTime).toISOString(),
         end_time: new Date(startTime + 1_800_000).toISOString(),
-        event_memberships: [{ user: `${api}/users/ADAHOSTBERLIN234`, user_email: 'ada@northwind.example' }]
+        event_memberships: [
+          {
+            user: `${api}/users/ADAHOSTBERLIN234`,
+            user_email: 'ada@northwind.example',
+            user_name: 'Ada Berger'
+          }
+        ]
       },
       ...payload
     }
